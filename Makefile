@@ -1,0 +1,79 @@
+# Two commands: `make demo` and `make test`. Each installs what is missing (scripts/setup.sh), builds, runs.
+#   make                     build/florin
+#   make demo [SIZE=small]   simulate, import, pretrain, fit, score, report: demo/report.html
+#   make test                the fast tests; make test-all adds the long ones
+#   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
+#   make bench-peers         install what the benchmarks compare with, pinned (needs PyPI)
+#   make results             docs/results.md from the lines kept in bench/results/
+#   make check               dependency rules and format; make format, make fuzz, make install [PREFIX=...]
+SHELL = /bin/bash
+BUILD ?= build
+PREFIX ?= /usr/local
+SIZE ?=
+VALID ?=
+SEQ ?=
+FUZZ_SECONDS ?= 20
+JOBS := $(shell nproc)
+CMAKE_ARGS ?=
+export VALID SEQ SIZE
+
+.PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-score \
+	bench-handbook bench-behaviour bench-peers results format check fuzz install clean
+
+all: build
+
+setup:
+	@scripts/setup.sh
+
+$(BUILD)/build.ninja: CMakeLists.txt tests/CMakeLists.txt | setup
+	cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
+
+build: setup $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+demo: build
+	@scripts/demo.sh $(SIZE)
+
+test: build
+	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS) -LE long
+
+test-all: build
+	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+
+bench: bench-import bench-fold bench-train bench-score bench-behaviour bench-handbook
+
+bench-import: build
+	@bench/run.sh import
+bench-fold: build
+	@bench/run.sh fold
+bench-train: build
+	@bench/run.sh train
+bench-score: build
+	@bench/run.sh score
+bench-handbook: build
+	@bench/run.sh handbook
+bench-behaviour: build
+	@bench/run.sh behaviour
+
+bench-peers:
+	@bench/peers/install.sh
+
+results:
+	@scripts/results.sh
+
+format:
+	@scripts/check-format.sh --fix
+
+check:
+	@scripts/check-deps.sh
+	@scripts/check-format.sh
+
+fuzz:
+	@scripts/setup.sh --checks
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+install: build
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf $(BUILD) build-*

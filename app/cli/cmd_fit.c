@@ -1,0 +1,53 @@
+/* florin fit: a task's head. florin eval: a head judged again. */
+#include "cli.h"
+
+static int run(cli *c, int argc, char **argv, bool fit)
+{
+    const char *args[2] = {0};
+    int n = 0, code = 0;
+    bool explain = false, valid = false;
+    int64_t seed = 0, draws = 0, rounds = 0;
+    florin_fit_options o = FLORIN_FIT_INIT;
+    const cli_option options[] = {
+        {"--task", CLI_TEXT, &o.task, "TASK.yaml",
+         "what is predicted, for whom, when, and how it is judged"},
+        {"--model", CLI_TEXT, &o.model, "MODEL",
+         fit ? "pretrained model; without it the head stands on the fold alone"
+             : "model with the task's head"},
+        {"--report", CLI_TEXT, &o.report, "FILE.json", "figures and curves, for florin report"},
+        {"--seed", CLI_INT, &seed, "N", "of sampling, trees and bootstrap"},
+        {"--draws", CLI_INT, &draws, "N", "of the bootstrap (default 300)"},
+        {"--tier", CLI_TEXT, &o.tier, "NAME",
+         "kernels: ref or avx2 (default: the best of this CPU)"},
+        {fit ? "--out" : NULL, CLI_TEXT, &o.out, "MODEL",
+         "model file to write, with the head in it"},
+        {"--scores", CLI_TEXT, &o.scores, "FILE", "per-row scores of the test, .csv or .parquet"},
+        {"--rounds", CLI_INT, &rounds, "N", "most trees (default 300)"},
+        {"--validate-only", CLI_FLAG, &valid, NULL,
+         "judge on the validation period; the test stays unseen"},
+        {"--explain-inputs", CLI_FLAG, &explain, NULL,
+         "list every input with its time lag, and stop"},
+        {NULL, CLI_FLAG, NULL, NULL, NULL},
+    };
+    if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
+    florin_error err = {0};
+    o.log = args[0];
+    o.seed = (uint64_t)seed;
+    o.draws = (uint32_t)(draws > 0 ? draws : 0);
+    o.rounds = (uint32_t)(rounds > 0 ? rounds : 0);
+    o.validate_only = valid;
+    o.explain_inputs = explain;
+    o.format = c->format;
+    florin_status st = fit ? florin_fit(&c->context, &o, &err) : florin_eval(&c->context, &o, &err);
+    return st ? cli_fail(c, &err) : 0;
+}
+
+int cmd_fit(cli *c, int argc, char **argv)
+{
+    return run(c, argc, argv, true);
+}
+
+int cmd_eval(cli *c, int argc, char **argv)
+{
+    return run(c, argc, argv, false);
+}

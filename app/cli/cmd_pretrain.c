@@ -1,0 +1,63 @@
+/* florin pretrain: a log's events before a moment to a model. */
+#include "cli.h"
+
+int cmd_pretrain(cli *c, int argc, char **argv)
+{
+    const char *args[1] = {0};
+    int n = 0, code = 0;
+    bool resume = false;
+    int64_t hidden = 0, width = 0, lanes = 0, window = 0, parts = 0, vocabulary = 0, steps = 0,
+            seed = 0;
+    florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
+    const cli_option options[] = {
+        {"--out", CLI_TEXT, &o.out, "MODEL", "model file to write"},
+        {"--until", CLI_TEXT, &o.until, "TIME",
+         "use no event or label at or after it (default: use all)"},
+        {"--valid-from", CLI_TEXT, &o.valid_from, "TIME",
+         "validate on events from it on (default: last tenth of the time)"},
+        {"--unseen-share", CLI_NUMBER, &o.unseen_share, "X",
+         "entities kept out of training (default 0.05; -1: none)"},
+        {"--hidden", CLI_INT, &hidden, "N", "width of an entity's state (default 256)"},
+        {"--width", CLI_INT, &width, "N", "width of the event encoder (default 128)"},
+        {"--epochs", CLI_NUMBER, &o.epochs, "X", "passes over the events (default 3)"},
+        {"--steps", CLI_INT, &steps, "N", "at most so many steps per stream"},
+        {"--minutes", CLI_NUMBER, &o.minutes, "X", "stop training after so many minutes"},
+        {"--seed", CLI_INT, &seed, "N", "seed of all draws (default 1)"},
+        {"--rate", CLI_NUMBER, &o.rate, "X", "highest learning rate (default 0.002)"},
+        {"--lanes", CLI_INT, &lanes, "N",
+         "sequences side by side in a step (default: by size of the data)"},
+        {"--window", CLI_INT, &window, "N",
+         "events of each sequence in a step (default: by size of the data)"},
+        {"--parts", CLI_INT, &parts, "N", "shares of a step, at most one thread each (default 2)"},
+        {"--vocabulary", CLI_INT, &vocabulary, "N", "most known values per field (default 16384)"},
+        {"--patience", CLI_INT, &o.patience, "N",
+         "validations without gain before stopping (default 3; -1: never)"},
+        {"--resume", CLI_FLAG, &resume, NULL, "go on from MODEL.checkpoint"},
+        {"--checkpoint", CLI_NUMBER, &o.checkpoint_s, "S",
+         "seconds between checkpoints (default 60)"},
+        {"--log", CLI_TEXT, &o.journal, "FILE", "append the progress as JSON lines"},
+        {NULL, CLI_FLAG, NULL, NULL, NULL},
+    };
+    if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
+    const int64_t numbers[] = {hidden, width, lanes, window, parts, vocabulary};
+    florin_error err = {0};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i] < 0 || numbers[i] > UINT32_MAX || steps < 0 || seed < 0) {
+            err.status = FLORIN_EUSAGE;
+            snprintf(err.message, sizeof err.message,
+                     "sizes, steps and seed can't be below 0 or that large");
+            return cli_fail(c, &err);
+        }
+    o.log = args[0];
+    o.hidden = (uint32_t)hidden;
+    o.width = (uint32_t)width;
+    o.lanes = (uint32_t)lanes;
+    o.window = (uint32_t)window;
+    o.parts = (uint32_t)parts;
+    o.vocabulary = (uint32_t)vocabulary;
+    o.steps = (uint64_t)steps;
+    o.seed = (uint64_t)seed;
+    o.resume = resume;
+    o.format = c->format;
+    return florin_pretrain(&c->context, &o, &err) ? cli_fail(c, &err) : 0;
+}

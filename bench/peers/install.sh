@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs what the benchmarks compare with, pinned, into a folder of their own. Needs Python 3.11 or later with venv,
+# and PyPI: the only part of Florin that does.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+peers=${FLORIN_CACHE:-$HOME/.cache/florin}/peers
+say() { echo "bench-peers: $*"; }
+stamp=$(sha256sum "$here/requirements.txt" | cut -d' ' -f1)
+if [ "$(cat "$peers/stamp" 2>/dev/null || true)" = "$stamp" ]; then
+    say "all there, in $peers"
+    exit 0
+fi
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    say "python3-venv is missing: apt-get install python3-venv"
+    exit 1
+fi
+say "installing from PyPI into $peers: $(grep -v '^#' "$here/requirements.txt" | tr '\n' ' ')"
+python3 -m venv "$peers"
+"$peers/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$here/requirements.txt"
+echo "$stamp" >"$peers/stamp"
+say "done"

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# fuzz.sh [SECONDS] [NAME]: builds every tests/fuzz/fuzz_*.c with clang's fuzzer and address sanitizer, runs each for
+# SECONDS (20) from the seeds in tests/fuzz/seeds_NAME/, as many at a time as there are cores. A crash leaves its
+# input in build-fuzz/crash-... and makes this fail.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds=${1:-20}
+only=${2:-}
+CC=clang-14 cmake -S . -B build-fuzz -G Ninja -DFLORIN_FUZZ=ON -DFLORIN_TESTS=OFF -DFLORIN_SANITIZE=address >/dev/null
+ninja -C build-fuzz --quiet
+run_one() {
+    local name=$1 seconds=$2 seeds=() log=build-fuzz/fuzz_$1.log
+    mkdir -p "build-fuzz/corpus_$name"
+    [ ! -d "tests/fuzz/seeds_$name" ] || seeds=("tests/fuzz/seeds_$name")
+    if ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1 "build-fuzz/fuzz_$name" -max_total_time="$seconds" \
+        -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="build-fuzz/crash-$name-" \
+        "build-fuzz/corpus_$name" ${seeds[@]+"${seeds[@]}"} >"$log" 2>&1; then
+        echo "fuzz $name: ${seconds}s, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, no fault"
+    else
+        echo "fuzz $name: FAULT"
+        tail -40 "$log"
+        return 1
+    fi
+}
+export -f run_one
+names=()
+for f in tests/fuzz/fuzz_*.c; do
+    [ -e "$f" ] || continue
+    n=$(basename "$f" .c)
+    n=${n#fuzz_}
+    if [ -z "$only" ] || [ "$only" = "$n" ]; then names+=("$n"); fi
+done
+[ ${#names[@]} -gt 0 ] || { echo "fuzz: nothing in tests/fuzz"; exit 0; }
+printf '%s\n' "${names[@]}" | xargs -P "$(nproc)" -I{} bash -c "run_one {} $seconds"
+echo "fuzz: ${#names[@]} parsers"

@@ -1,0 +1,91 @@
+/* florin_pretrain: checks the options, opens the log, trains, writes the report. */
+#include "base/file.h"
+#include "train/train.h"
+#include <math.h>
+
+static florin_status read_time(const char *option, const char *text, int64_t *out,
+                               florin_error *err)
+{
+    if (!text) return FLORIN_OK;
+    if (fl_time_parse(text, out)) return FLORIN_OK;
+    return fl_fail(err, FLORIN_EUSAGE,
+                   "%s %.64s: not a time; write 2018-08-01 or \"2018-08-01 12:30\" (UTC)", option,
+                   text);
+}
+
+static florin_status configure(const florin_pretrain_options *o, fl_train_config *c,
+                               fl_train_files *f, florin_error *err)
+{
+    florin_status st;
+
+    *c = fl_train_defaults();
+    st = read_time("--until", o->until, &c->until_us, err);
+    if (!st) st = read_time("--valid-from", o->valid_from, &c->valid_from_us, err);
+    if (st) return st;
+    if (o->hidden) c->hidden = o->hidden;
+    if (o->width) c->width = o->width;
+    if (o->parts) c->parts = o->parts;
+    if (o->vocabulary) c->vocabulary = o->vocabulary;
+    if (o->epochs != 0) c->epochs = o->epochs;
+    if (o->seed) c->seed = o->seed;
+    if (o->rate != 0) {
+        c->rate = o->rate;
+        c->rate_end = fmin(c->rate_end, o->rate);
+    }
+    if (o->valid_share != 0) c->valid_share = o->valid_share;
+    if (o->unseen_share != 0) c->unseen_share = o->unseen_share < 0 ? 0 : o->unseen_share;
+    if (o->patience) c->patience = o->patience < 0 ? 0 : (uint32_t)o->patience;
+    c->lanes = o->lanes;
+    c->window = o->window;
+    c->steps = o->steps;
+    c->minutes = o->minutes;
+    *f = (fl_train_files){.out = o->out,
+                          .journal = o->journal,
+                          .resume = o->resume != 0,
+                          .checkpoint_s = o->checkpoint_s > 0 ? o->checkpoint_s : 60};
+    return fl_train_check(c, err);
+}
+
+/* Better now than after an hour of training. */
+static florin_status check_out(const char *out, florin_error *err)
+{
+    fl_writer *w = NULL;
+    florin_status st = fl_writer_open(&w, out, 0644, err);
+
+    fl_writer_abort(w);
+    return st;
+}
+
+florin_status florin_pretrain(const florin_context *ctx, const florin_pretrain_options *opt,
+                              florin_error *err)
+{
+    florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
+    fl_train_config config;
+    fl_train_files files;
+    fl_log *log = NULL;
+    json_t *report = NULL;
+    florin_status st;
+
+    if (!opt || opt->size < offsetof(florin_pretrain_options, until) || opt->size > sizeof o)
+        return fl_fail(err, FLORIN_EUSAGE, "pretrain: options are missing or of another version");
+    memcpy(&o, opt, opt->size);
+    if (!o.log) return fl_fail(err, FLORIN_EUSAGE, "pretrain: name the event log");
+    if (!o.out) return fl_fail(err, FLORIN_EUSAGE, "pretrain: name the model file: --out MODEL");
+    st = configure(&o, &config, &files, err);
+    if (!st) st = check_out(o.out, err);
+    if (!st) st = fl_log_open(&log, o.log, err);
+    if (st) goto done;
+    if (config.until_us == INT64_MAX && fl_log_rows(log))
+        config.until_us = fl_log_time_max(log) + 1;
+    st = fl_pretrain(log, &config, &files, ctx, &report, err);
+    if (st) goto done;
+    if (o.format == FLORIN_JSON) fl_json_write(ctx, report);
+    else {
+        fl_train_report_text(ctx, report);
+        fl_writef(ctx, "\nModel: %s\n", o.out);
+    }
+done:
+    json_decref(report);
+    fl_log_close(log);
+    return st;
+}

@@ -1,0 +1,132 @@
+/* florin_score_log, florin_replay_log: scores of a whole log, and the words that go with them. */
+#include "base/json.h"
+#include <stdio.h>
+#include "score/log_score.h"
+
+static json_t *reasons_json(const fl_top_event *t)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < t->reasons; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:f, s:f}", "code", t->reason[i].code, "text",
+                            t->reason[i].text, "normal", t->reason[i].normal, "share",
+                            (double)t->reason[i].share, "value", (double)t->reason[i].value));
+    return list;
+}
+
+static const char *amount_text(const fl_schema *s, const fl_event *e, char out[48])
+{
+    int exponent = fl_currency_exponent(s->currency);
+    double unit = exponent == 0 ? 1 : exponent == 3 ? 1000 : 100;
+    if (e->amount_minor == FL_AMOUNT_NONE) return "";
+    snprintf(out, 48, "%.*f %s", exponent, (double)e->amount_minor / unit, s->currency);
+    return out;
+}
+
+static void write_json(const florin_context *ctx, const fl_log *log, const fl_log_score_result *r,
+                       bool check)
+{
+    json_t *heads = json_array(), *top = json_array();
+    for (uint32_t i = 0; i < r->heads; i++)
+        json_array_append_new(heads, json_pack("{s:s, s:I, s:I, s:I}", "name", r->head_name[i],
+                                               "normal", (json_int_t)r->level[i][0], "elevated",
+                                               (json_int_t)r->level[i][1], "highest",
+                                               (json_int_t)r->level[i][2]));
+    for (uint32_t i = 0; i < r->tops; i++) {
+        const fl_top_event *t = &r->top[i];
+        char time[32];
+        size_t len;
+        const char *id = fl_log_event_id(log, t->row, &len);
+        fl_time_format(t->event.time_us, time);
+        json_array_append_new(top,
+                              json_pack("{s:s%, s:s, s:I, s:f, s:i, s:o}", "id", id, len, "time",
+                                        time, "amount_minor", (json_int_t)t->event.amount_minor,
+                                        "probability", (double)t->score.probability, "score",
+                                        (int)t->score.score, "reasons", reasons_json(t)));
+    }
+    json_t *j = json_pack("{s:I, s:f, s:b, s:o, s:s, s:o}", "events", (json_int_t)r->events,
+                          "seconds", r->seconds, "checked", check, "heads", heads, "top_head",
+                          r->head_name[r->top_head], "top", top);
+    if (j) fl_json_write(ctx, j);
+    json_decref(j);
+}
+
+static void write_text(const florin_context *ctx, const fl_log *log, const fl_log_score_result *r,
+                       bool check, const char *out)
+{
+    fl_writef(ctx, "%llu events scored", (unsigned long long)r->events);
+    if (r->seconds > 0) fl_writef(ctx, " in %.2f s", r->seconds);
+    if (out) fl_writef(ctx, ", written to %s", out);
+    fl_writef(ctx, "\n");
+    for (uint32_t i = 0; i < r->heads; i++)
+        fl_writef(ctx, "  %-20s %llu normal, %llu elevated (65-74), %llu highest (75-99)\n",
+                  r->head_name[i], (unsigned long long)r->level[i][0],
+                  (unsigned long long)r->level[i][1], (unsigned long long)r->level[i][2]);
+    if (check) fl_writef(ctx, "Offline and live agree bit for bit.\n");
+    if (r->tops) fl_writef(ctx, "\nMost suspicious by %s:\n", r->head_name[r->top_head]);
+    for (uint32_t i = 0; i < r->tops; i++) {
+        const fl_top_event *t = &r->top[i];
+        char time[32], amount[48];
+        size_t len;
+        const char *id = fl_log_event_id(log, t->row, &len);
+        fl_time_format(t->event.time_us, time);
+        fl_writef(ctx, "%3u. %.*s  %s  %s  score %u (%.1f %%)\n", i + 1, (int)len, id, time,
+                  amount_text(fl_log_schema(log), &t->event, amount), t->score.score,
+                  100.0 * (double)t->score.probability);
+        for (uint32_t k = 0; k < t->reasons; k++) {
+            if (t->reason[k].share > 0)
+                fl_writef(ctx, "       %3.0f %%  ", 100.0 * (double)t->reason[k].share);
+            else fl_writef(ctx, "         -    ");
+            fl_writef(ctx, "%s\n", t->reason[k].text);
+        }
+        if (t->reasons && t->reason[0].normal[0])
+            fl_writef(ctx, "              normal for this %s\n", t->reason[0].normal);
+    }
+}
+
+static florin_status score(const florin_context *ctx, const florin_score_options *opt, bool live,
+                           florin_error *err)
+{
+    if (!opt || !opt->log || !opt->model)
+        return fl_fail(err, FLORIN_EUSAGE, "scoring needs a log and a model");
+    fl_model *m = NULL;
+    fl_log *log = NULL;
+    fl_log_score_result r = {0};
+    fl_log_score_options o = {.out = opt->out,
+                              .head = opt->head,
+                              .from_us = INT64_MIN,
+                              .to_us = INT64_MAX,
+                              .top = opt->top,
+                              .live = live,
+                              .check = live && opt->check};
+    florin_status st = FLORIN_OK;
+    if (opt->from && !fl_time_parse(opt->from, &o.from_us))
+        st = fl_fail(err, FLORIN_EUSAGE,
+                     "--from %s: not a time, write 2018-08-01 or 2018-08-01 12:30", opt->from);
+    if (!st && opt->to && !fl_time_parse(opt->to, &o.to_us))
+        st = fl_fail(err, FLORIN_EUSAGE,
+                     "--to %s: not a time, write 2018-08-01 or 2018-08-01 12:30", opt->to);
+    if (!st) st = fl_model_open(&m, opt->model, opt->tier, err);
+    if (!st) st = fl_log_open(&log, opt->log, err);
+    if (!st) st = fl_log_score(m, log, &o, &r, ctx, err);
+    if (!st) {
+        if (opt->format == FLORIN_JSON) write_json(ctx, log, &r, o.check);
+        else write_text(ctx, log, &r, o.check, opt->out);
+        fl_log_score_free(&r);
+    }
+    fl_log_close(log);
+    fl_model_close(m);
+    return st;
+}
+
+florin_status florin_score_log(const florin_context *ctx, const florin_score_options *opt,
+                               florin_error *err)
+{
+    return score(ctx, opt, false, err);
+}
+
+florin_status florin_replay_log(const florin_context *ctx, const florin_score_options *opt,
+                                florin_error *err)
+{
+    return score(ctx, opt, true, err);
+}

@@ -1,0 +1,418 @@
+/* From measures to meaning. Names decide first (tokens of the column's name), the data confirms or refuses; every guess
+ * carries its reason, which becomes the comment beside the line. */
+#include "data/draft.h"
+#include <ctype.h>
+#include <stdio.h>
+
+const char *const fl_draft_role_name[FL_DRAFT_ROLES] = {"ignored",  "id",     "time",     "amount",
+                                                        "currency", "entity", "category", "number",
+                                                        "text",     "mark",   "label"};
+
+/* ---- words of a column's name ---- */
+
+typedef struct {
+    char word[12][32];
+    int n;
+} words;
+
+static words split(const char *s)
+{
+    words w = {.n = 0};
+    size_t len = 0;
+    for (size_t i = 0; s[i] && w.n < 12; i++) {
+        unsigned char c = (unsigned char)s[i];
+        bool starts = isupper(c) && i &&
+                      (islower((unsigned char)s[i - 1]) ||
+                       (isupper((unsigned char)s[i - 1]) && islower((unsigned char)s[i + 1])));
+        if ((starts || !isalnum(c)) && len) {
+            w.n++;
+            len = 0;
+            if (w.n == 12) break;
+        }
+        if (isalnum(c) && len < 31) w.word[w.n][len++] = (char)tolower(c);
+    }
+    if (len && w.n < 12) w.n++;
+    return w;
+}
+
+/* Place of the first of `list` (blank-separated, best first) that is a word of the name or the whole name: 1.., 0 none. */
+static int names(const char *column, const char *list)
+{
+    words w = split(column);
+    char whole[32] = {0};
+    size_t k = 0;
+    for (int i = 0; i < w.n; i++)
+        for (size_t j = 0; w.word[i][j] && k < 31; j++) whole[k++] = w.word[i][j];
+    int place = 1;
+    for (const char *p = list; *p; place++) {
+        size_t n = strcspn(p, " ");
+        if (strlen(whole) == n && !memcmp(whole, p, n)) return place;
+        for (int i = 0; i < w.n; i++)
+            if (strlen(w.word[i]) == n && !memcmp(w.word[i], p, n)) return place;
+        p += n + strspn(p + n, " ");
+    }
+    return 0;
+}
+
+static bool contains(const char *column, const char *part)
+{
+    for (const char *p = column; *p; p++)
+        if (!strncasecmp(p, part, strlen(part))) return true;
+    return false;
+}
+
+static void field_name(fl_draft_column *c)
+{
+    size_t k = 0;
+    for (const char *p = c->name; *p && k < FL_NAME_MAX - 1; p++) {
+        bool good = isalnum((unsigned char)*p);
+        if (good) c->field[k++] = (char)tolower((unsigned char)*p);
+        else if (k && c->field[k - 1] != '_') c->field[k++] = '_';
+    }
+    while (k && c->field[k - 1] == '_') k--;
+    c->field[k] = 0;
+    if (!k) snprintf(c->field, sizeof c->field, "field");
+}
+
+static void set(fl_draft_column *c, fl_draft_role role, const char *why)
+{
+    c->role = role;
+    snprintf(c->why, sizeof c->why, "%s", why);
+}
+
+static void note(fl_draft *d, const char *line)
+{
+    size_t n = strlen(d->notes);
+    snprintf(d->notes + n, sizeof d->notes - n, "%s\n", line);
+}
+
+static bool undecided(const fl_draft_column *c)
+{
+    return c->role == FL_DRAFT_IGNORE && !c->why[0];
+}
+
+static bool is_time_type(const fl_draft_column *c)
+{
+    return !strncmp(c->type, "TIMESTAMP", 9) || !strcmp(c->type, "DATE") || c->format[0] ||
+           (c->days == c->values && c->values);
+}
+
+/* ---- time ---- */
+
+static int split_time(fl_draft *d)
+{
+    static const char *const parts[] = {"year", "month", "day", "time hour"};
+    int at[4] = {-1, -1, -1, -1};
+    for (uint32_t i = 0; i < d->relation.columns; i++)
+        for (int p = 0; p < 4; p++)
+            if (at[p] < 0 && names(d->column[i].name, parts[p]) && !is_time_type(&d->column[i]))
+                at[p] = (int)i;
+    if (at[0] < 0 || at[1] < 0 || at[2] < 0) return 0;
+    for (int p = 0; p < 4; p++) {
+        if (at[p] < 0) continue;
+        set(&d->column[at[p]], FL_DRAFT_TIME, "one part of the date");
+        d->column[at[p]].part = p + 1;
+    }
+    return 1;
+}
+
+static int time_score(const fl_draft_column *c)
+{
+    int named = names(c->name, "timestamp datetime time date ts created when at day");
+    bool epoch = c->numbers == c->values && c->whole == c->values && named &&
+                 ((c->low > 6e8 && c->high < 4e9) || (c->low > 6e11 && c->high < 4e12));
+    if (!c->values) return 0;
+    if (!strncmp(c->type, "TIMESTAMP", 9)) return 100 + (named ? 12 - named : 0);
+    if (c->format[0] && strstr(c->format, "%H")) return 95 + (named ? 5 : 0);
+    if (!strcmp(c->type, "DATE") || c->format[0]) return 80 + (named ? 10 : 0);
+    if (c->days == c->values && named) return 75;
+    if (epoch) return 70;
+    if (c->days == c->values) return 40;
+    if (c->numbers == c->values && c->whole == c->values && c->low >= 0 &&
+        names(c->name, "time step timestamp tick day week"))
+        return 10; /* a counter of steps */
+    return 0;
+}
+
+static void guess_time(fl_draft *d)
+{
+    int best = -1, score = 0;
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        int s = time_score(&d->column[i]);
+        if (s > score) {
+            best = (int)i;
+            score = s;
+        }
+    }
+    if (score < 75 && split_time(d)) return;
+    if (best < 0) {
+        note(d, "No column looks like a time: write the right one at `time:`. Without times there "
+                "are no events.");
+        return;
+    }
+    fl_draft_column *c = &d->column[best];
+    set(c, FL_DRAFT_TIME,
+        score >= 75   ? "reads as a moment"
+        : score >= 70 ? "reads as seconds or milliseconds since 1970"
+                      : "counts steps; taken as days");
+    if (score == 10)
+        note(d, "The time is a counter, not a date: it is taken as days since 2000-01-01; correct "
+                "the unit.");
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *o = &d->column[i];
+        if (undecided(o) &&
+            (is_time_type(o) || names(o->name, "time date seconds days week timestamp")) &&
+            !contains(o->name, "count"))
+            set(o, FL_DRAFT_IGNORE, "another form of time; the fold makes its own");
+    }
+}
+
+/* ---- amount, currency ---- */
+
+static bool numeric(const fl_draft_column *c)
+{
+    return c->values && c->money == c->values && c->days < c->values;
+}
+
+static void guess_amount(fl_draft *d)
+{
+    static const char list[] =
+        "amount amt value total sum paid charged price cost sales revenue dollar fare usd eur";
+    int best = -1, place = 99;
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        int p = names(c->name, list);
+        if (!p || !undecided(c) || !numeric(c) || names(c->name, "id count no number")) continue;
+        if (c->symbol) p -= 10;
+        if (names(c->name, "unit price")) d->price = (int)i;
+        if (p < place) {
+            place = p;
+            best = (int)i;
+        }
+    }
+    for (uint32_t i = 0; i < d->relation.columns; i++)
+        if (undecided(&d->column[i]) && numeric(&d->column[i]) &&
+            names(d->column[i].name, "quantity qty units pieces"))
+            d->quantity = (int)i;
+    if (best >= 0) {
+        fl_draft_column *c = &d->column[best];
+        bool unit = d->price == best && d->quantity >= 0;
+        set(c, FL_DRAFT_AMOUNT,
+            unit ? "price of one piece; the amount is quantity times price"
+                 : "its name and its numbers");
+        if (unit) set(&d->column[d->quantity], FL_DRAFT_AMOUNT, "pieces");
+        if (c->symbol)
+            memcpy(d->currency, c->symbol == '$' ? "USD" : c->symbol == 'E' ? "EUR" : "GBP", 4);
+        else if (contains(c->name, "dollar") || contains(c->name, "usd"))
+            memcpy(d->currency, "USD", 4);
+        else note(d, "The currency is not in the table: EUR is assumed.");
+    }
+    if (best < 0 || d->price != best) d->price = d->quantity = -1;
+    if (d->quantity < 0) d->price = -1;
+    for (uint32_t i = 0; i < d->relation.columns; i++)
+        if (undecided(&d->column[i]) && names(d->column[i].name, "currency ccy") &&
+            d->column[i].length < 4)
+            set(&d->column[i], FL_DRAFT_CURRENCY, "its name and three letters");
+}
+
+/* ---- label, id ---- */
+
+static void guess_label(fl_draft *d)
+{
+    static const char list[] =
+        "fraud isfraud label chargeback chargebacked dispute disputed default churn churned target "
+        "laundering suspicious illicit bad";
+    bool found = false;
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        if (!undecided(c) || !names(c->name, list)) continue;
+        if (!found && c->two_valued == c->values && c->distinct == 2) {
+            set(c, FL_DRAFT_LABEL, "two values and its name");
+            words w = split(c->name);
+            for (int k = 0; k < w.n; k++)
+                if (names(w.word[k], list)) snprintf(c->field, sizeof c->field, "%s", w.word[k]);
+            found = true;
+        } else if (c->two_valued != c->values &&
+                   names(c->name, "fraud isfraud label chargeback dispute laundering")) {
+            set(c, FL_DRAFT_IGNORE, "speaks of the label: reading it would give the answer away");
+        }
+    }
+    if (found) note(d, "A label's delay says how long after the event it is known: 7d is a guess.");
+    for (uint32_t i = 0; i < d->relation.columns; i++)
+        if (undecided(&d->column[i]) && d->column[i].two_valued == d->column[i].values &&
+            d->column[i].values &&
+            names(d->column[i].name,
+                  "declined refused cancelled canceled failed rejected reversed"))
+            set(&d->column[i], FL_DRAFT_MARK, "a yes or no about the event");
+}
+
+static void guess_id(fl_draft *d)
+{
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        if (!undecided(c) || c->distinct != d->rows || c->values != d->rows || d->rows < 2)
+            continue;
+        if (c->cards) continue;
+        if (!names(c->name,
+                   "id uuid guid key transaction reference ref no number index trans txn nr") &&
+            i != 0)
+            continue;
+        if (strcmp(c->type, "BIGINT") && strcmp(c->type, "VARCHAR") && strcmp(c->type, "UUID"))
+            continue;
+        set(c, FL_DRAFT_ID, "a different value in every row");
+        return;
+    }
+    note(d, "No column names each row: rows are told apart by their content.");
+}
+
+/* ---- entities ---- */
+
+static const char payer_words[] =
+    "card pan customer client account user household member cardholder payer sender source "
+    "nameorig consumer buyer subscriber person cust";
+static const char payee_words[] = "merchant terminal store shop seller vendor payee receiver "
+                                  "recipient target destination namedest beneficiary biller pos";
+static const char other_words[] =
+    "device ip email phone fingerprint session employee cashier branch bank address";
+
+static fl_draft_column *best_of(fl_draft *d, const char *list, int *place)
+{
+    fl_draft_column *best = NULL;
+    *place = 1000;
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        int p = names(c->name, list);
+        if (!p || !undecided(c) || c->distinct < 1) continue;
+        if (names(c->name, "city state country zip type category name amount age gender status "
+                           "count flag segment") &&
+            !(names(c->name, "name") && c->distinct > 50 && names(c->name, payee_words)))
+            continue;
+        p = p * 4 + (names(c->name, "id key number no") ? 0 : 1);
+        if (c->type[0] == 'D' && c->numbers == c->values && c->whole < c->values)
+            continue; /* fractions name nobody */
+        if (p < *place) {
+            *place = p;
+            best = c;
+        }
+    }
+    return best;
+}
+
+static void kind_name(fl_draft_column *c, const char *list)
+{
+    words w = split(c->name);
+    for (int i = 0; i < w.n; i++)
+        if (names(w.word[i], list)) {
+            snprintf(c->field, sizeof c->field, "%s", w.word[i]);
+            return;
+        }
+}
+
+static void guess_entities(fl_draft *d)
+{
+    int place, kinds = 0;
+    fl_draft_column *payer = best_of(d, payer_words, &place), *payee = NULL, *more;
+    if (payer) {
+        kind_name(payer, payer_words);
+        set(payer, FL_DRAFT_ENTITY, "its name: who pays");
+        payer->side = FL_ROLE_PAYER;
+        kinds++;
+        /* A card's number within its owner names a card only together with the owner. */
+        more = best_of(d, payer_words, &place);
+        if (more && payer->distinct < 100 && more->distinct < 100 && names(payer->name, "card") &&
+            names(more->name, "user customer client account")) {
+            set(more, FL_DRAFT_ENTITY,
+                "numbers of cards begin anew for each owner: owner and card together name a card");
+            more->side = FL_ROLE_PAYER;
+            more->part = 1;
+            payer->part = 2;
+        } else if (more && more->distinct > 20) {
+            kind_name(more, payer_words);
+            if (strcmp(more->field, payer->field)) {
+                set(more, FL_DRAFT_ENTITY, "its name");
+                kinds++;
+            }
+        }
+    }
+    if ((payee = best_of(d, payee_words, &place)) != NULL) {
+        kind_name(payee, payee_words);
+        set(payee, FL_DRAFT_ENTITY, "its name: who is paid");
+        payee->side = FL_ROLE_PAYEE;
+        kinds++;
+    }
+    while (kinds < 6 && (more = best_of(d, payee_words, &place)) != NULL) {
+        kind_name(more, payee_words);
+        set(more, FL_DRAFT_ENTITY, "its name");
+        if (payee && !strcmp(more->field, payee->field))
+            set(more, FL_DRAFT_CATEGORY, "few different values");
+        else kinds++;
+    }
+    while (kinds < 7 && (more = best_of(d, other_words, &place)) != NULL) {
+        field_name(more);
+        set(more, FL_DRAFT_ENTITY, "its name");
+        kinds++;
+    }
+    if (!payer && !payee)
+        note(d, "No column looks like a customer, card or merchant: write one at `entities:`.");
+}
+
+/* ---- what remains ---- */
+
+static void guess_rest(fl_draft *d)
+{
+    uint32_t categories = 0, numbers = 0, texts = 0;
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        if (!undecided(c)) continue;
+        if (c->distinct <= 1) set(c, FL_DRAFT_IGNORE, "always the same");
+        else if (c->numbers == c->values && (c->whole < c->values || c->distinct > 1000) &&
+                 !names(c->name, "code mcc zip postcode id type category invoiceno invoice basket "
+                                 "product stock item sku week"))
+            set(c, FL_DRAFT_NUMBER, "many different numbers");
+        else if (c->length > 25 && c->distinct > d->rows / 50)
+            set(c, FL_DRAFT_TEXT, "long and varied");
+        else if (c->distinct > d->rows / 3 && c->distinct > 1000)
+            set(c, FL_DRAFT_IGNORE, "nearly every row has its own value: nothing recurs");
+        else if (c->numbers == c->values &&
+                 names(c->name, "quantity qty count number discount disc items age"))
+            set(c, FL_DRAFT_NUMBER, "its name and its numbers");
+        else set(c, FL_DRAFT_CATEGORY, c->distinct < 100 ? "few different values" : "values recur");
+        if (c->role == FL_DRAFT_CATEGORY && ++categories > FL_CATEGORIES_MAX)
+            set(c, FL_DRAFT_IGNORE, "more categories than a schema holds");
+        if (c->role == FL_DRAFT_NUMBER && ++numbers > FL_NUMBERS_MAX)
+            set(c, FL_DRAFT_IGNORE, "more numbers than a schema holds");
+        if (c->role == FL_DRAFT_TEXT && ++texts > FL_TEXTS_MAX)
+            set(c, FL_DRAFT_IGNORE, "more texts than a schema holds");
+    }
+}
+
+void fl_draft_guess(fl_draft *d)
+{
+    for (uint32_t i = 0; i < d->relation.columns; i++) {
+        fl_draft_column *c = &d->column[i];
+        field_name(c);
+        if (!c->values) set(c, FL_DRAFT_IGNORE, "empty");
+        else if (c->cards) {
+            set(c, FL_DRAFT_IGNORE,
+                "card numbers: set card_numbers: true and name it as an entity to have them "
+                "hashed");
+            note(
+                d,
+                "A column holds card numbers. It is left out; they would be hashed, never stored.");
+        }
+    }
+    guess_time(d);
+    guess_label(d);
+    guess_amount(d);
+    guess_id(d);
+    guess_entities(d);
+    guess_rest(d);
+    for (uint32_t i = 0; i < d->relation.columns; i++) /* one name, one field */
+        for (uint32_t j = 0; j < i; j++)
+            if (d->column[i].role == d->column[j].role && !d->column[i].part &&
+                !strcmp(d->column[i].field, d->column[j].field) &&
+                strlen(d->column[i].field) < FL_NAME_MAX - 4) {
+                size_t n = strlen(d->column[i].field);
+                snprintf(d->column[i].field + n, FL_NAME_MAX - n, "_%u", i % 100);
+            }
+}

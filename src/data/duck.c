@@ -1,0 +1,245 @@
+/* DuckDB behind duck.h. Invariant: extensions are never installed or loaded, and a sandboxed database can reach
+ * neither files nor network: both are set before a statement of a caller runs and then locked. */
+#include "data/duck.h"
+#include <duckdb.h>
+#include <math.h>
+#include <stdio.h>
+
+struct fl_duck {
+    duckdb_database db;
+    duckdb_connection con;
+    const florin_context *ctx;
+};
+
+struct fl_duck_result {
+    fl_duck *db;
+    duckdb_prepared_statement statement;
+    duckdb_result result;
+    bool have_result;
+    duckdb_data_chunk chunk;
+    uint32_t columns;
+    fl_duck_type *type;
+    duckdb_vector *vector;
+};
+
+static florin_status configure(duckdb_config c, const char *key, const char *value,
+                               florin_error *err)
+{
+    if (duckdb_set_config(c, key, value) == DuckDBSuccess) return FLORIN_OK;
+    return fl_fail(err, FLORIN_EINTERNAL, "DuckDB does not know the option %s", key);
+}
+
+static florin_status configure_all(duckdb_config c, const fl_duck_options *opt,
+                                   const florin_context *ctx, florin_error *err)
+{
+    char memory[32], threads[16];
+    uint64_t bytes = opt->memory_bytes          ? opt->memory_bytes
+                     : ctx && ctx->memory_bytes ? ctx->memory_bytes
+                                                : UINT64_C(2) << 30;
+    snprintf(memory, sizeof memory, "%lluMiB", (unsigned long long)(bytes >> 20 ? bytes >> 20 : 1));
+    snprintf(threads, sizeof threads, "%u", opt->threads ? opt->threads : fl_threads(ctx));
+    const char *pair[][2] = {
+        {"memory_limit", memory},
+        {"threads", threads},
+        {"temp_directory", opt->temp_dir ? opt->temp_dir : ""},
+        {"autoinstall_known_extensions", "false"},
+        {"autoload_known_extensions", "false"},
+        {"allow_community_extensions", "false"},
+    };
+    florin_status st = FLORIN_OK;
+    for (size_t i = 0; i < FL_LEN(pair) && !st; i++) st = configure(c, pair[i][0], pair[i][1], err);
+    return st;
+}
+
+florin_status fl_duck_open(fl_duck **out, const fl_duck_options *opt, const florin_context *ctx,
+                           florin_error *err)
+{
+    *out = NULL;
+    fl_duck_options none = {0};
+    duckdb_config config = NULL;
+    char *why = NULL;
+    fl_duck *d = fl_calloc(1, sizeof *d);
+    if (!d || duckdb_create_config(&config) != DuckDBSuccess) {
+        free(d);
+        return fl_fail(err, FLORIN_ENOMEM, "DuckDB");
+    }
+    d->ctx = ctx;
+    florin_status st = configure_all(config, opt ? opt : &none, ctx, err);
+    if (!st && duckdb_open_ext(NULL, &d->db, config, &why) != DuckDBSuccess)
+        st = fl_fail(err, FLORIN_EINTERNAL, "DuckDB does not open: %s",
+                     why ? why : "no reason given");
+    if (!st && duckdb_connect(d->db, &d->con) != DuckDBSuccess)
+        st = fl_fail(err, FLORIN_EINTERNAL, "DuckDB does not connect");
+    if (!st) st = fl_duck_exec(d, "SET TimeZone = 'UTC'", err);
+    if (!st) st = fl_duck_exec(d, "SET preserve_insertion_order = true", err);
+    if (!st && opt && opt->sandbox) {
+        st = fl_duck_exec(d, "SET enable_external_access = false", err);
+        if (!st) st = fl_duck_exec(d, "SET lock_configuration = true", err);
+    }
+    duckdb_destroy_config(&config);
+    duckdb_free(why);
+    if (st) fl_duck_close(d);
+    else *out = d;
+    return st;
+}
+
+void fl_duck_close(fl_duck *d)
+{
+    if (!d) return;
+    if (d->con) duckdb_disconnect(&d->con);
+    if (d->db) duckdb_close(&d->db);
+    free(d);
+}
+
+/* The first line of DuckDB's message says what; the rest (candidates, positions) would drown it. */
+static florin_status duck_fail(const char *message, florin_error *err)
+{
+    if (!message) message = "DuckDB failed without a message";
+    bool io = strstr(message, "IO Error") != NULL,
+         memory = strstr(message, "Out of Memory") != NULL;
+    bool stopped = strstr(message, "INTERRUPT") != NULL;
+    florin_status st = stopped  ? FLORIN_ECANCELLED
+                       : memory ? FLORIN_ENOMEM
+                       : io     ? FLORIN_EIO
+                                : FLORIN_EINPUT;
+    const char *end = strstr(message, "\n\n");
+    int n = end ? (int)(end - message) : (int)strlen(message);
+    return fl_fail(err, st, "%.*s", n > 800 ? 800 : n, message);
+}
+
+florin_status fl_duck_exec(fl_duck *d, const char *sql, florin_error *err)
+{
+    duckdb_result r;
+    florin_status st = FLORIN_OK;
+    if (duckdb_query(d->con, sql, &r) != DuckDBSuccess)
+        st = duck_fail(duckdb_result_error(&r), err);
+    duckdb_destroy_result(&r);
+    return st;
+}
+
+static fl_duck_type type_of(duckdb_type t)
+{
+    switch (t) {
+    case DUCKDB_TYPE_BOOLEAN: return FL_DUCK_BOOL;
+    case DUCKDB_TYPE_BIGINT: return FL_DUCK_INT64;
+    case DUCKDB_TYPE_UBIGINT: return FL_DUCK_UINT64;
+    case DUCKDB_TYPE_UINTEGER: return FL_DUCK_UINT32;
+    case DUCKDB_TYPE_FLOAT: return FL_DUCK_FLOAT;
+    case DUCKDB_TYPE_DOUBLE: return FL_DUCK_DOUBLE;
+    case DUCKDB_TYPE_VARCHAR:
+    case DUCKDB_TYPE_BLOB: return FL_DUCK_TEXT;
+    case DUCKDB_TYPE_TIMESTAMP:
+    case DUCKDB_TYPE_TIMESTAMP_TZ: return FL_DUCK_TIME_US;
+    default: return FL_DUCK_OTHER;
+    }
+}
+
+static florin_status start(fl_duck_result *r, florin_error *err)
+{
+    duckdb_pending_result pending = NULL;
+    florin_status st = FLORIN_OK;
+    if (duckdb_pending_prepared_streaming(r->statement, &pending) != DuckDBSuccess)
+        st = duck_fail(pending ? duckdb_pending_error(pending) : NULL, err);
+    if (!st) {
+        r->have_result = true;
+        if (duckdb_execute_pending(pending, &r->result) != DuckDBSuccess)
+            st = duck_fail(duckdb_result_error(&r->result), err);
+    }
+    if (pending) duckdb_destroy_pending(&pending);
+    return st;
+}
+
+florin_status fl_duck_query(fl_duck_result **out, fl_duck *d, const char *sql, bool select_only,
+                            florin_error *err)
+{
+    *out = NULL;
+    duckdb_extracted_statements list = NULL;
+    fl_duck_result *r = fl_calloc(1, sizeof *r);
+    if (!r) return fl_fail(err, FLORIN_ENOMEM, "query");
+    r->db = d;
+    florin_status st = FLORIN_OK;
+    idx_t n = duckdb_extract_statements(d->con, sql, &list);
+    if (!n) st = duck_fail(duckdb_extract_statements_error(list), err);
+    else if (n != 1)
+        st = fl_fail(err, FLORIN_EINPUT, "needs exactly one statement, has %llu",
+                     (unsigned long long)n);
+    if (!st && duckdb_prepare_extracted_statement(d->con, list, 0, &r->statement) != DuckDBSuccess)
+        st = duck_fail(duckdb_prepare_error(r->statement), err);
+    if (!st && select_only &&
+        duckdb_prepared_statement_type(r->statement) != DUCKDB_STATEMENT_TYPE_SELECT)
+        st = fl_fail(err, FLORIN_EINPUT, "needs a SELECT");
+    if (!st) st = start(r, err);
+    if (!st) {
+        r->columns = (uint32_t)duckdb_column_count(&r->result);
+        r->type = fl_calloc(r->columns ? r->columns : 1, sizeof *r->type);
+        r->vector = fl_calloc(r->columns ? r->columns : 1, sizeof *r->vector);
+        if (!r->type || !r->vector)
+            st = fl_fail(err, FLORIN_ENOMEM, "query of %u columns", r->columns);
+        for (uint32_t c = 0; !st && c < r->columns; c++)
+            r->type[c] = type_of(duckdb_column_type(&r->result, c));
+    }
+    duckdb_destroy_extracted(&list);
+    if (st) fl_duck_result_free(r);
+    else *out = r;
+    return st;
+}
+
+void fl_duck_result_free(fl_duck_result *r)
+{
+    if (!r) return;
+    if (r->chunk) duckdb_destroy_data_chunk(&r->chunk);
+    if (r->have_result) duckdb_destroy_result(&r->result);
+    if (r->statement) duckdb_destroy_prepare(&r->statement);
+    free(r->type);
+    free(r->vector);
+    free(r);
+}
+
+uint32_t fl_duck_columns(const fl_duck_result *r)
+{
+    return r->columns;
+}
+
+const char *fl_duck_column_name(const fl_duck_result *r, uint32_t c)
+{
+    return duckdb_column_name((duckdb_result *)&r->result, c);
+}
+
+fl_duck_type fl_duck_column_type(const fl_duck_result *r, uint32_t c)
+{
+    return r->type[c];
+}
+
+florin_status fl_duck_next(fl_duck_result *r, uint64_t *rows, florin_error *err)
+{
+    *rows = 0;
+    if (r->chunk) duckdb_destroy_data_chunk(&r->chunk);
+    if (fl_cancelled(r->db->ctx)) return fl_fail(err, FLORIN_ECANCELLED, "stopped");
+    r->chunk = duckdb_stream_fetch_chunk(r->result);
+    if (!r->chunk) {
+        const char *why = duckdb_result_error(&r->result);
+        return why && *why ? duck_fail(why, err) : FLORIN_OK;
+    }
+    *rows = duckdb_data_chunk_get_size(r->chunk);
+    for (uint32_t c = 0; c < r->columns; c++)
+        r->vector[c] = duckdb_data_chunk_get_vector(r->chunk, c);
+    return FLORIN_OK;
+}
+
+const void *fl_duck_data(const fl_duck_result *r, uint32_t c)
+{
+    return duckdb_vector_get_data(r->vector[c]);
+}
+
+bool fl_duck_null(const fl_duck_result *r, uint32_t c, uint64_t row)
+{
+    uint64_t *valid = duckdb_vector_get_validity(r->vector[c]);
+    return valid && !duckdb_validity_row_is_valid(valid, row);
+}
+
+const char *fl_duck_text(const fl_duck_result *r, uint32_t c, uint64_t row, size_t *len)
+{
+    duckdb_string_t *s = (duckdb_string_t *)duckdb_vector_get_data(r->vector[c]) + row;
+    *len = duckdb_string_t_length(*s);
+    return duckdb_string_t_data(s);
+}

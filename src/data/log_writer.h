@@ -1,0 +1,51 @@
+/* The event log, write side: used by import and by the simulator. Adds one segment, or nothing.
+ * Rows are added in any order; commit sorts by (time, order added), drops event ids that the log already
+ * has (counted), builds the entity indexes and dictionaries, writes one segment with checksums, and last
+ * replaces the manifest atomically: kill -9 at any moment leaves the old log. */
+#ifndef FL_LOG_WRITER_H
+#define FL_LOG_WRITER_H
+
+#include "data/log.h"
+
+typedef struct fl_log_writer fl_log_writer;
+
+typedef struct {
+    uint64_t rows, duplicates, labels, labels_unmatched, late;
+    uint64_t entities[FL_KINDS_MAX];
+} fl_log_written;
+
+/* Opens LOG for appending, or creates it; another schema than the log's own is FLORIN_ESCHEMA.
+ * sorted: the caller promises rows in time order (no sort is done, a violation is an error).
+ * keep_ids: write the id dictionary (mode 0600). */
+florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl_schema *schema,
+                                 bool sorted, bool keep_ids, const florin_context *ctx,
+                                 florin_error *err);
+/* Codes: dense numbers private to the writer, then rewritten. value_code gives the number of a category
+ * value, entity_code that of an identifier; both copy the text when it is new. */
+florin_status fl_log_writer_value(fl_log_writer *w, int field, const char *text, size_t n,
+                                  uint32_t *code, florin_error *err);
+florin_status fl_log_writer_entity(fl_log_writer *w, int kind, const char *text, size_t n,
+                                   uint32_t *code, florin_error *err);
+
+typedef struct {
+    int64_t time_us, amount_minor;
+    uint8_t type, marks;
+    uint16_t currency;
+    uint32_t entity[FL_KINDS_MAX];        /* codes, FL_NONE absent */
+    uint32_t category[FL_CATEGORIES_MAX]; /* codes, FL_NONE missing */
+    float number[FL_NUMBERS_MAX];
+    uint32_t number_present;
+    const char *id; /* user's event id; NULL: the writer numbers it "row N" */
+    size_t id_len;
+    uint64_t id_hash; /* 0: fl_event_id_hash(type, id) */
+} fl_log_row;
+
+florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_error *err);
+/* A label of an event of this batch or of the log, by fl_event_id_hash of its source and event id. */
+florin_status fl_log_writer_label(fl_log_writer *w, uint64_t event_id, uint8_t label, float value,
+                                  int64_t arrival_us, florin_error *err);
+florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats,
+                                   florin_error *err); /* frees w */
+void fl_log_writer_abort(fl_log_writer *w);
+
+#endif

@@ -1,0 +1,396 @@
+/* One relation per file (source.h). A small look at the file's first bytes decides what DuckDB's sniffer does not:
+ * runs of blanks, CR line ends, encodings, and whether this is a table at all. */
+#include "data/source.h"
+#include "base/file.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HEAD_BYTES = 65536 };
+
+typedef enum { TABLE_CSV, TABLE_BLANKS, TABLE_PARQUET, TABLE_JSON } table_kind;
+
+typedef struct {
+    table_kind kind;
+    bool cr;              /* lines end in a lone carriage return */
+    const char *encoding; /* NULL: UTF-8 */
+    char *head;           /* first bytes, NUL-terminated */
+    size_t head_len;
+} look;
+
+static bool has_ending(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && !strcasecmp(path + n - m, end);
+}
+
+static florin_status read_head(look *l, const char *path, florin_error *err)
+{
+    struct stat sb;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fl_fail(err, FLORIN_EIO, "%s: %s", path, strerror(errno));
+    florin_status st = FLORIN_OK;
+    if (fstat(fd, &sb)) st = fl_fail(err, FLORIN_EIO, "%s: %s", path, strerror(errno));
+    else if (S_ISDIR(sb.st_mode))
+        st = fl_fail(err, FLORIN_EINPUT, "%s: is a folder; name a CSV, Parquet or JSON file", path);
+    l->head = st ? NULL : fl_calloc(HEAD_BYTES + 1, 1);
+    if (!st && !l->head) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    ssize_t n = st ? 0 : read(fd, l->head, HEAD_BYTES);
+    if (n < 0) st = fl_fail(err, FLORIN_EIO, "%s: %s", path, strerror(errno));
+    close(fd);
+    l->head_len = n > 0 ? (size_t)n : 0;
+    if (!st && !l->head_len) st = fl_fail(err, FLORIN_EINPUT, "%s: the file is empty", path);
+    return st;
+}
+
+/* Is [s, s+n) UTF-8, but for a character cut at the end? */
+static bool is_utf8(const uint8_t *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t more = s[i] < 0x80             ? 0
+                      : (s[i] & 0xe0) == 0xc0 ? 1
+                      : (s[i] & 0xf0) == 0xe0 ? 2
+                      : (s[i] & 0xf8) == 0xf0 ? 3
+                                              : 9;
+        if (more == 9) return false;
+        for (size_t k = 1; k <= more; k++)
+            if (i + k < n && (s[i + k] & 0xc0) != 0x80) return false;
+        i += more + 1;
+    }
+    return true;
+}
+
+static uint32_t words(const char *s, const char *end)
+{
+    uint32_t n = 0;
+    bool in = false;
+    for (; s < end; s++) {
+        bool blank = *s == ' ' || *s == '\t';
+        n += !blank && !in;
+        in = !blank;
+    }
+    return n;
+}
+
+/* Columns separated by runs of blanks: no other separator in the first lines, and the same count of words in each. */
+static bool is_blanks(const look *l)
+{
+    const char *p = l->head, *stop = l->head + l->head_len;
+    uint32_t want = 0, lines = 0;
+    bool run = false;
+    while (p < stop && lines < 20) {
+        const char *end = memchr(p, l->cr ? '\r' : '\n', (size_t)(stop - p));
+        if (!end) break;
+        for (const char *q = p; q < end; q++) {
+            if (strchr(",;|\t\"", *q)) return false;
+            run |= *q == ' ' && q + 1 < end && q[1] == ' ';
+        }
+        uint32_t n = words(p, end[-1] == '\r' && end > p ? end - 1 : end);
+        if (!want) want = n;
+        if (n != want) return false;
+        lines++;
+        p = end + 1;
+    }
+    return lines >= 2 && want >= 2 && run;
+}
+
+static florin_status look_at(look *l, const fl_source *src, const char *path, florin_error *err)
+{
+    memset(l, 0, sizeof *l);
+    florin_status st = read_head(l, path, err);
+    if (st) return st;
+    const uint8_t *b = (const uint8_t *)l->head;
+    size_t n = l->head_len;
+    bool packed = has_ending(path, ".gz") || has_ending(path, ".zst");
+    if ((src && src->format && !strcmp(src->format, "parquet")) ||
+        (n >= 4 && !memcmp(b, "PAR1", 4))) {
+        l->kind = TABLE_PARQUET;
+        return FLORIN_OK;
+    }
+    if ((src && src->format && !strcmp(src->format, "json")) || has_ending(path, ".json") ||
+        has_ending(path, ".jsonl") || has_ending(path, ".ndjson") ||
+        (!packed && !src && (*b == '{' || *b == '['))) {
+        l->kind = TABLE_JSON;
+        return FLORIN_OK;
+    }
+    l->kind = TABLE_CSV;
+    if (packed) return FLORIN_OK;
+    if (n >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff))) {
+        l->encoding = "utf-16";
+        return FLORIN_OK;
+    }
+    if (memchr(b, 0, n))
+        return fl_fail(err, FLORIN_EINPUT, "%s: binary data; name a CSV, Parquet or JSON file",
+                       path);
+    if (!is_utf8(b, n)) l->encoding = "latin-1";
+    l->cr = memchr(b, '\r', n) && !memchr(b, '\n', n);
+    bool blanks = src && src->delimiter ? !strcmp(src->delimiter, "space") : is_blanks(l);
+    if (blanks) l->kind = TABLE_BLANKS;
+    return FLORIN_OK;
+}
+
+static void add_quoted(fl_buf *b, const char *s, char quote)
+{
+    fl_buf_add(b, &quote, 1);
+    for (; *s; s++) {
+        if (*s == quote) fl_buf_add(b, &quote, 1);
+        fl_buf_add(b, s, 1);
+    }
+    fl_buf_add(b, &quote, 1);
+}
+
+/* read_csv(...) with what is known; text: every column as it stands. */
+static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char *path, bool text)
+{
+    fl_buf_puts(b, "read_csv(");
+    add_quoted(b, path, '\'');
+    fl_buf_puts(b, text ? ", all_varchar=true, store_rejects=true, rejects_limit=100000"
+                        : ", sample_size=50000, ignore_errors=true");
+    fl_buf_puts(b, ", null_padding=true, max_line_size=4194304");
+    if (src) fl_buf_printf(b, ", header=%s", src->header ? "true" : "false");
+    if (src && src->delimiter) {
+        fl_buf_puts(b, ", delim=");
+        add_quoted(b, !strcmp(src->delimiter, "tab") ? "\t" : src->delimiter, '\'');
+    }
+    if (l->cr) fl_buf_puts(b, ", new_line='\\r'");
+    if (l->encoding) fl_buf_printf(b, ", encoding='%s'", l->encoding);
+    fl_buf_puts(b, ")");
+}
+
+static bool add_column(fl_relation *r, size_t *cap_name, size_t *cap_type, const char *name,
+                       size_t n, const char *type, size_t m)
+{
+    void *a = r->name, *t = r->type;
+    bool ok = fl_grow(&a, cap_name, r->columns + 1, sizeof *r->name) &&
+              fl_grow(&t, cap_type, r->columns + 1, sizeof *r->type);
+    r->name = a;
+    r->type = t;
+    if (!ok) return false;
+    r->name[r->columns] = fl_strndup(name, n);
+    r->type[r->columns] = fl_strndup(type, m);
+    ok = r->name[r->columns] && r->type[r->columns];
+    r->columns++;
+    return ok;
+}
+
+static florin_status describe(fl_relation *r, fl_duck *db, const char *from, const char *path,
+                              florin_error *err)
+{
+    fl_duck_result *q = NULL;
+    char *sql =
+        fl_asprintf("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM %s)", from);
+    if (!sql) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    florin_status st = fl_duck_query(&q, db, sql, false, err);
+    if (st) fl_fail_prefix(err, "%s", path);
+    uint64_t rows = 0;
+    size_t a = 0, b = 0;
+    while (!st && !(st = fl_duck_next(q, &rows, err)) && rows)
+        for (uint64_t i = 0; i < rows && !st; i++) {
+            size_t n, m;
+            const char *name = fl_duck_text(q, 0, i, &n), *type = fl_duck_text(q, 1, i, &m);
+            if (!add_column(r, &a, &b, name, n, type, m))
+                st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+        }
+    fl_duck_result_free(q);
+    free(sql);
+    return st;
+}
+
+/* Typed columns from text: what does not fit is NULL, as source.h promises. */
+static void select_columns(fl_buf *b, const fl_relation *r, bool text)
+{
+    for (uint32_t c = 0; c < r->columns; c++) {
+        fl_buf_puts(b, c ? ", " : "");
+        add_quoted(b, r->name[c], '"');
+        char *raw = fl_asprintf("raw:%s", r->name[c]);
+        fl_buf_puts(b, " AS ");
+        add_quoted(b, raw ? raw : "", '"');
+        free(raw);
+        if (text && strcmp(r->type[c], "VARCHAR")) {
+            fl_buf_puts(b, ", TRY_CAST(");
+            add_quoted(b, r->name[c], '"');
+            fl_buf_printf(b, " AS %s)", r->type[c]);
+        } else {
+            fl_buf_puts(b, ", ");
+            add_quoted(b, r->name[c], '"');
+        }
+        fl_buf_puts(b, " AS ");
+        add_quoted(b, r->name[c], '"');
+    }
+}
+
+/* Words of the first line as names, or c1, c2 ... without a header. */
+static florin_status blank_names(fl_relation *r, const look *l, const fl_source *src,
+                                 const char *path, florin_error *err)
+{
+    size_t a = 0, b = 0;
+    const char *p = l->head, *stop = l->head + l->head_len;
+    if (l->head_len >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) p += 3;
+    const char *end = memchr(p, l->cr ? '\r' : '\n', (size_t)(stop - p));
+    if (!end) end = stop;
+    bool header = src ? src->header : true;
+    for (uint32_t i = 1; p < end;) {
+        while (p < end && isspace((unsigned char)*p)) p++;
+        const char *w = p;
+        while (p < end && !isspace((unsigned char)*p)) p++;
+        if (p == w) break;
+        char name[32];
+        snprintf(name, sizeof name, "c%u", i++);
+        bool ok = header ? add_column(r, &a, &b, w, (size_t)(p - w), "VARCHAR", 7)
+                         : add_column(r, &a, &b, name, strlen(name), "VARCHAR", 7);
+        if (!ok) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    }
+    return FLORIN_OK;
+}
+
+/* Each line as one text, split at runs of blanks; types are then sniffed from the values. */
+static florin_status blanks_relation(fl_relation *r, fl_duck *db, const look *l,
+                                     const fl_source *src, const char *path, florin_error *err)
+{
+    florin_status st = blank_names(r, l, src, path, err);
+    if (st) return st;
+    fl_buf inner = {0};
+    fl_buf_puts(&inner, "(SELECT ");
+    for (uint32_t c = 0; c < r->columns; c++) {
+        fl_buf_printf(&inner, "%sw[%u] AS ", c ? ", " : "", c + 1);
+        add_quoted(&inner, r->name[c], '"');
+    }
+    fl_buf_puts(&inner, " FROM (SELECT string_split_regex(trim(line), '\\s+') AS w FROM read_csv(");
+    add_quoted(&inner, path, '\'');
+    fl_buf_printf(&inner,
+                  ", columns={'line':'VARCHAR'}, auto_detect=false, delim='\\x01', quote='', "
+                  "escape='', header=false, skip=%d%s)))",
+                  (src ? src->header : true) ? 1 : 0, l->cr ? ", new_line='\\r'" : "");
+    for (uint32_t c = 0; c < r->columns && !st && !inner.failed; c++) {
+        fl_buf q = {0};
+        fl_duck_result *res = NULL;
+        uint64_t rows = 0;
+        fl_buf_puts(&q, "SELECT count(*) FILTER (x IS NOT NULL), count(TRY_CAST(x AS BIGINT)), "
+                        "count(TRY_CAST(x AS DOUBLE)) FROM (SELECT ");
+        add_quoted(&q, r->name[c], '"');
+        fl_buf_printf(&q, " AS x FROM %s LIMIT 20000)", inner.data);
+        st = q.failed ? fl_fail(err, FLORIN_ENOMEM, "%s", path)
+                      : fl_duck_query(&res, db, q.data, false, err);
+        if (!st) st = fl_duck_next(res, &rows, err);
+        if (!st && rows) {
+            int64_t n = *(const int64_t *)fl_duck_data(res, 0),
+                    i = *(const int64_t *)fl_duck_data(res, 1),
+                    d = *(const int64_t *)fl_duck_data(res, 2);
+            const char *type = n && i == n ? "BIGINT" : n && d == n ? "DOUBLE" : "VARCHAR";
+            free(r->type[c]);
+            r->type[c] = fl_strdup(type);
+            if (!r->type[c]) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+        }
+        fl_duck_result_free(res);
+        fl_buf_free(&q);
+    }
+    fl_buf out = {0};
+    fl_buf_puts(&out, "(SELECT ");
+    select_columns(&out, r, true);
+    fl_buf_printf(&out, " FROM %s)", inner.data ? inner.data : "");
+    if (!st && (inner.failed || out.failed)) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    fl_buf_free(&inner);
+    r->sql = out.data;
+    return st;
+}
+
+static florin_status file_relation(fl_relation *r, fl_duck *db, const look *l, const fl_source *src,
+                                   const char *path, florin_error *err)
+{
+    fl_buf from = {0}, sniff = {0};
+    bool text = l->kind == TABLE_CSV;
+    if (l->kind == TABLE_CSV) {
+        csv_call(&from, l, src, path, true);
+        csv_call(&sniff, l, src, path, false);
+    } else {
+        fl_buf_puts(&from, l->kind == TABLE_PARQUET ? "read_parquet(" : "read_json_auto(");
+        add_quoted(&from, path, '\'');
+        fl_buf_puts(&from, ")");
+        fl_buf_puts(&sniff, from.data ? from.data : "");
+    }
+    florin_status st = from.failed || sniff.failed ? fl_fail(err, FLORIN_ENOMEM, "%s", path)
+                                                   : describe(r, db, sniff.data, path, err);
+    fl_buf out = {0};
+    fl_buf_puts(&out, "(SELECT ");
+    select_columns(&out, r, text);
+    fl_buf_printf(&out, " FROM %s)", from.data ? from.data : "");
+    if (!st && out.failed) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    fl_buf_free(&from);
+    fl_buf_free(&sniff);
+    r->sql = out.data;
+    return st;
+}
+
+static florin_status check_expr(const fl_relation *r, const fl_schema *schema, const fl_expr *e,
+                                const char *path, florin_error *err)
+{
+    for (uint32_t i = 0; e->sql && e->columns && e->columns[i]; i++) {
+        bool found = false;
+        for (uint32_t c = 0; c < r->columns; c++) found |= !strcmp(r->name[c], e->columns[i]);
+        if (found) continue;
+        const char *near = fl_nearest(e->columns[i], (const char *const *)r->name, r->columns);
+        fl_buf all = {0};
+        for (uint32_t c = 0; c < r->columns && all.len < 400; c++)
+            fl_buf_printf(&all, "%s%s", c ? ", " : "", r->name[c]);
+        florin_status st =
+            fl_fail(err, FLORIN_EINPUT, "%s: has no column '%s' (%s line %u)%s%s%s; it has: %s",
+                    path, e->columns[i], schema->path ? schema->path : "schema", e->line,
+                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "",
+                    all.data ? all.data : "none");
+        fl_buf_free(&all);
+        return st;
+    }
+    return FLORIN_OK;
+}
+
+static florin_status check_columns(const fl_relation *r, const fl_schema *s, const fl_source *src,
+                                   const char *path, florin_error *err)
+{
+    const fl_expr *one[] = {&src->id,       &src->time, &src->amount,
+                            &src->currency, &src->of,   &src->of_value};
+    florin_status st = FLORIN_OK;
+    for (size_t i = 0; i < FL_LEN(one) && !st; i++) st = check_expr(r, s, one[i], path, err);
+    for (uint32_t k = 0; k < s->kinds && !st; k++)
+        st = check_expr(r, s, &src->entity[k], path, err);
+    for (uint32_t f = 0; f < s->categories && !st; f++)
+        st = check_expr(r, s, &src->category[f], path, err);
+    for (uint32_t f = 0; f < s->numbers && !st; f++)
+        st = check_expr(r, s, &src->number[f], path, err);
+    for (uint32_t f = 0; f < s->marks && !st; f++) st = check_expr(r, s, &src->mark[f], path, err);
+    for (uint32_t f = 0; f < s->labels && !st; f++) {
+        st = check_expr(r, s, &src->label[f].value, path, err);
+        if (!st) st = check_expr(r, s, &src->label[f].arrival, path, err);
+    }
+    return st;
+}
+
+florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
+                                 const fl_source *src, const char *path, florin_error *err)
+{
+    memset(out, 0, sizeof *out);
+    look l;
+    florin_status st = look_at(&l, src, path, err);
+    if (!st)
+        st = l.kind == TABLE_BLANKS ? blanks_relation(out, db, &l, src, path, err)
+                                    : file_relation(out, db, &l, src, path, err);
+    out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && (!src || src->header) ? 2 : 1;
+    if (!st && src) st = check_columns(out, schema, src, path, err);
+    free(l.head);
+    if (st) fl_relation_free(out);
+    return st;
+}
+
+void fl_relation_free(fl_relation *r)
+{
+    for (uint32_t c = 0; c < r->columns; c++) {
+        free(r->name[c]);
+        free(r->type[c]);
+    }
+    free(r->name);
+    free(r->type);
+    free(r->sql);
+    memset(r, 0, sizeof *r);
+}

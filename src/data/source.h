@@ -1,0 +1,30 @@
+/* A source's file as one DuckDB relation: import and draft read every table through here.
+ *
+ * For each column X of the file the relation has two columns: "raw:X", the cell as it stands in the file (CSV: text;
+ * Parquet and JSON: the file's own type), and "X" with the type that sniffing found (a cell that does not fit is
+ * NULL). So `amount: Price` can report the text that is not a number, and `{sql: "Quantity * Price"}` just works.
+ * CSV of any delimiter, runs of blanks, byte order mark, UTF-16 or Latin-1, CR, LF or CRLF; Parquet; JSON lines or array. */
+#ifndef FL_SOURCE_H
+#define FL_SOURCE_H
+
+#include "data/duck.h"
+#include "data/schema.h"
+
+typedef struct {
+    char *
+        sql; /* "(SELECT ... FROM read_csv(...))", to stand after FROM; rows in the order of the file */
+    uint32_t columns; /* of the file */
+    char **name;      /* [columns] */
+    char **type;      /* [columns] DuckDB's name of the sniffed type */
+    uint32_t
+        first; /* line number of the first data row in a text file (2 with a header), 1 in others */
+} fl_relation;
+
+/* src says how to read (format, delimiter, header) and is checked: a column that it names and the file lacks is
+ * FLORIN_EINPUT with the nearest name. src NULL: find out everything. Missing, empty, binary, unreadable files and
+ * folders are refused in one clear line. */
+florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
+                                 const fl_source *src, const char *path, florin_error *err);
+void fl_relation_free(fl_relation *r);
+
+#endif

@@ -1,0 +1,43 @@
+/* One table of operations. ref.c defines them; a tier overwrites what it does better.
+ * Contract for all: arrays may not overlap unless said; no alignment needed; no byte past an array is touched;
+ * the result for a row never depends on how many rows are in the call. Float sums may differ between tiers. */
+#ifndef FL_KERNELS_H
+#define FL_KERNELS_H
+
+#include "base/base.h"
+
+/* W packed for y = x W: owned by the caller of pack, freed with free(). Layout is the tier's own. */
+typedef struct {
+    uint32_t in, out;
+    float *data;
+} fl_packed;
+
+typedef struct {
+    const char *tier;
+    /* Pack w [in][out]. data NULL: no memory. */
+    fl_packed (*pack)(const float *w, uint32_t in, uint32_t out);
+    /* y [rows][out] = x [rows][in] W + b [out] (b NULL: none). Leading dimensions ldx, ldy. */
+    void (*linear)(float *y, size_t ldy, const float *x, size_t ldx, uint32_t rows,
+                   const fl_packed *w, const float *b);
+    void (*add)(float *y, const float *x, uint32_t n);           /* y += x */
+    void (*axpy)(float *y, float a, const float *x, uint32_t n); /* y += a x */
+    void (*relu)(float *x, uint32_t n);
+    /* h' = GRU gates; gx = x Wx + bx, gh = h Wh + bh, each [3H] (r, z, n); h [H] updated in place. */
+    void (*gru)(float *h, const float *gx, const float *gh, uint32_t H);
+    float (*dot)(const float *a, const float *b, uint32_t n);
+    /* y [rows] = w [rows][n] x + b [rows] (NULL: none): rows that are not packed, as the members of a cluster. */
+    void (*dots)(float *y, const float *w, const float *x, const float *b, uint32_t rows,
+                 uint32_t n);
+    void (*exp)(float *x, uint32_t n); /* in place; x held in [-87, 88] */
+    /* In place log-softmax. n >= 1. */
+    void (*log_softmax)(float *x, uint32_t n);
+} fl_kernels;
+
+const fl_kernels *fl_kernels_ref(void);
+const fl_kernels *fl_kernels_avx2(void); /* NULL where the program was built without it */
+/* Best tier of this CPU (asks the OS for the registers too), or the named one: "ref", "avx2". NULL: unknown or
+ * not supported here. The table is constant. */
+const fl_kernels *fl_kernels_get(const char *tier);
+const char *fl_kernels_best(void);
+
+#endif

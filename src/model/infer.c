@@ -1,0 +1,328 @@
+/* One event through the network: the equations of network.h, in inference order. Allocates nothing; every output
+ * is finite for any event, because inputs are held in bounds and weights were checked when the model was opened. */
+#include "model/internal.h"
+#include <assert.h>
+#include <math.h>
+
+#define TAIL_LIMIT 6.0
+#define TINY       1e-12
+
+struct fl_model_scratch {
+    float *block; /* all below, one allocation */
+    float *numbers, *encoded, *hidden, *x, *gx, *from_h, *member;
+};
+
+static size_t padded(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, florin_error *err)
+{
+    fl_model_scratch *s = fl_calloc(1, sizeof *s);
+    const fl_network *n = m->network;
+    uint32_t logits = 0, member;
+
+    *out = NULL;
+    if (!s) return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
+    if (!n) {
+        *out = s;
+        return FLORIN_OK;
+    }
+    for (int i = 0; i < FL_STREAMS; i++)
+        if (m->stream[i].logits > logits) logits = m->stream[i].logits;
+    member = fl_infer_member_size(m);
+    size_t size[7] = {fl_network_numbers(n),     n->d,  2 * (size_t)n->d, n->d, 3 * (size_t)n->h,
+                      3 * (size_t)n->h + logits, member},
+           total = 0;
+    float **part[7] = {&s->numbers, &s->encoded, &s->hidden, &s->x, &s->gx, &s->from_h, &s->member};
+    for (int i = 0; i < 7; i++) total += padded(size[i]);
+    s->block = fl_alloc_aligned(total, sizeof *s->block);
+    if (!s->block) {
+        free(s);
+        return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
+    }
+    total = 0;
+    for (int i = 0; i < 7; i++) {
+        *part[i] = s->block + total;
+        total += padded(size[i]);
+    }
+    *out = s;
+    return FLORIN_OK;
+}
+
+void fl_model_scratch_free(fl_model_scratch *s)
+{
+    if (!s) return;
+    free(s->block);
+    free(s);
+}
+
+/* e_t of n events: out [n][D], from numbers [n][U]; hidden [n][2D] and more [n][D] are working space. */
+void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, const float *numbers,
+                     float *hidden, float *more, float *out)
+{
+    const fl_network *net = m->network;
+    const fl_kernels *k = m->kernels;
+    uint32_t D = net->d, U = fl_network_numbers(net);
+
+    k->linear(out, D, numbers, U, n, &m->num_w, m->num_b);
+    for (uint32_t r = 0; r < n; r++, tokens++) {
+        float *e = out + (size_t)r * D;
+        for (uint32_t i = 0; i < net->categories; i++)
+            k->add(e, m->category_table[i] + (size_t)tokens->category[i] * D, D);
+        k->add(e, m->type_table + (size_t)tokens->type * D, D);
+        k->add(e, m->amount_table + (size_t)tokens->amount * D, D);
+        k->add(e, m->hour_table + (size_t)tokens->when.hour * D, D);
+        k->add(e, m->weekday_table + (size_t)tokens->when.weekday * D, D);
+        k->add(e, m->day_table + (size_t)tokens->when.day * D, D);
+    }
+    k->linear(hidden, 2 * (size_t)D, out, D, n, &m->mlp_w1, m->mlp_b1);
+    for (uint32_t r = 0; r < n; r++) k->relu(hidden + (size_t)r * 2 * D, 2 * D);
+    k->linear(more, D, hidden, 2 * (size_t)D, n, &m->mlp_w2, m->mlp_b2);
+    for (uint32_t r = 0; r < n; r++) k->add(out + (size_t)r * D, more + (size_t)r * D, D);
+}
+
+static float nats(float log_p)
+{
+    return log_p < 0 ? -log_p : 0;
+}
+
+static float signed_tail(double below, double at, double above)
+{
+    double all = below + at + above, up = (above + at / 2) / all, down = (below + at / 2) / all;
+    double t = log10(down > TINY ? down : TINY) - log10(up > TINY ? up : TINY);
+
+    return (float)(t < -TAIL_LIMIT ? -TAIL_LIMIT : t > TAIL_LIMIT ? TAIL_LIMIT : t);
+}
+
+/* How much of a target's prediction is copied: its slots and the gate's log-odds; slots NULL: nothing. */
+typedef struct {
+    const fl_copy_slot *slots;
+    double odds;
+} copied;
+
+static copied copied_of(const fl_model *m, int stream, const float *logits, const fl_state *state,
+                        uint32_t t)
+{
+    copied c = {NULL, 0};
+
+    if (!m->network->copy || !state->events) return c;
+    c.slots = fl_state_slots(m, state, t);
+    c.odds = (double)logits[m->stream[stream].gate + t];
+    return c;
+}
+
+static double log_sigmoid(double x)
+{
+    return x >= 0 ? -log1p(exp(-x)) : x - log1p(exp(x));
+}
+
+/* -log of the mixture. */
+static float mixed_nats(const copied *c, uint32_t token, float log_p)
+{
+    if (!c->slots) return nats(log_p);
+    double model = (double)log_p + log_sigmoid(-c->odds),
+           share = (double)fl_copy_share(c->slots, token);
+    if (share > 0) {
+        double own = log(share) + log_sigmoid(c->odds), top = own > model ? own : model;
+        model = top + log1p(exp((own > model ? model : own) - top));
+    }
+    return nats((float)model);
+}
+
+/* Probabilities of all n tokens, from log-probabilities. */
+static void mixed_probabilities(const fl_model *m, const copied *c, float *p, const float *log_p,
+                                uint32_t n)
+{
+    double g = c->slots ? exp(log_sigmoid(c->odds)) : 0, all = 0;
+
+    if (p != log_p) memcpy(p, log_p, n * sizeof *p);
+    m->kernels->exp(p, n);
+    if (!c->slots) return;
+    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) all += (double)c->slots[i].weight;
+    if (!(all > 0)) return;
+    for (uint32_t i = 0; i < n; i++) p[i] = (float)((1 - g) * (double)p[i]);
+    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
+        if (c->slots[i].token < n)
+            p[c->slots[i].token] += (float)(g * (double)c->slots[i].weight / all);
+}
+
+/* Where the event's amount lies in what the stream expected of an amount: mid-p within the bucket. The order of
+ * tokens by amount: negative bins, zero, positive bins. p is [FL_AMOUNT_TOKENS]. */
+static float amount_tail(const fl_model *m, const float *p, uint32_t token)
+{
+    double below = 0, above = 0, at = 0;
+    uint32_t zero_rank = m->zero_bin;
+
+    if (!token) return 0;
+    uint32_t mine = token == 1 ? zero_rank : token - 2 + (token - 2 >= zero_rank);
+    for (uint32_t t = 1; t < FL_AMOUNT_TOKENS; t++) {
+        uint32_t rank = t == 1 ? zero_rank : t - 2 + (t - 2 >= zero_rank);
+        if (rank < mine) below += (double)p[t];
+        else if (rank > mine) above += (double)p[t];
+        else at += (double)p[t];
+    }
+    return signed_tail(below, at, above);
+}
+
+static float gap_tail(const float *p, uint32_t token)
+{
+    double below = 0, above = 0;
+
+    if (!token) return 0;
+    for (uint32_t t = 1; t < token; t++) below += (double)p[t];
+    for (uint32_t t = token + 1; t < FL_DT_TOKENS; t++) above += (double)p[t];
+    return signed_tail(below, (double)p[token], above);
+}
+
+/* Members of the cluster of token: log-probabilities into member; their count. */
+static uint32_t cluster_members(const fl_model *m, float *member, const fl_head_weights *head,
+                                const fl_target *target, uint32_t cluster, const float *h)
+{
+    uint32_t H = m->network->h, first = cluster * target->group;
+    uint32_t n = target->tokens - first < target->group ? target->tokens - first : target->group;
+
+    m->kernels->dots(member, head->member + (size_t)first * H, h, head->bias + first, n, H);
+    m->kernels->log_softmax(member, n);
+    return n;
+}
+
+uint32_t fl_infer_member_size(const fl_model *m)
+{
+    uint32_t size = FL_AMOUNT_TOKENS;
+
+    for (uint32_t t = 0; t < m->targets; t++)
+        if (m->target[t].group > size) size = m->target[t].group;
+    return size;
+}
+
+/* -log p of every target and the two tails, from logits (overwritten) of the state. member: fl_infer_member_size. */
+void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
+                    const fl_state *state, const fl_tokens *tokens, uint32_t gap, float *surprise,
+                    float *tail)
+{
+    const fl_stream_weights *w = &m->stream[stream];
+
+    for (uint32_t t = 0; t < m->targets; t++) {
+        const fl_target *target = &m->target[t];
+        const fl_head_weights *head = &w->head[t];
+        uint32_t token = fl_target_token(target->slot, tokens, gap);
+        float *log_p = logits + head->logit;
+        copied copy = copied_of(m, stream, logits, state, t);
+        m->kernels->log_softmax(log_p, head->width);
+        if (target->group) {
+            uint32_t cluster = token / target->group;
+            cluster_members(m, member, head, target, cluster, state->h);
+            surprise[t] =
+                mixed_nats(&copy, token, log_p[cluster] + member[token - cluster * target->group]);
+            continue;
+        }
+        surprise[t] = mixed_nats(&copy, token, log_p[token]);
+        if (target->slot != -2 && target->slot != -3) continue;
+        mixed_probabilities(m, &copy, member, log_p, head->width);
+        if (target->slot == -2) tail[0] = amount_tail(m, member, token);
+        else tail[1] = gap_tail(member, token);
+    }
+}
+
+/* Time since the state's last event. */
+int64_t fl_infer_gap(const fl_state *state, const fl_event *event)
+{
+    int64_t dt;
+
+    if (!state->events) return 0;
+    if (__builtin_sub_overflow(event->time_us, state->last_us, &dt))
+        return event->time_us > state->last_us ? INT64_MAX : 0;
+    return dt;
+}
+
+/* What the time since the last event adds to x. */
+void fl_infer_add_gap(const fl_model *m, int stream, int64_t dt, bool first, float *x)
+{
+    const fl_stream_weights *w = &m->stream[stream];
+    uint32_t D = m->network->d;
+
+    m->kernels->add(x, w->dt_table + (size_t)fl_dt_token(dt, first) * D, D);
+    m->kernels->axpy(x, fl_dt_number(dt, first), w->dt_w, D);
+}
+
+void fl_infer_count(const fl_model *m, fl_state *state, const fl_event *event,
+                    const fl_tokens *tokens, uint32_t gap)
+{
+    for (uint32_t t = 0; m->network->copy && t < m->targets; t++)
+        fl_copy_add(fl_state_slots(m, state, t), fl_target_token(m->target[t].slot, tokens, gap));
+    if (!state->events || event->time_us > state->last_us) state->last_us = event->time_us;
+    if (state->events < UINT32_MAX) state->events++;
+}
+
+/* One stream's step: surprise from the state before, then the new state. peer: payer's new h, or NULL. */
+static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_event *event,
+                 const fl_tokens *tokens, fl_state *state, const float *peer, float *surprise,
+                 float *tail)
+{
+    const fl_stream_weights *w = &m->stream[stream];
+    const fl_kernels *k = m->kernels;
+    uint32_t D = m->network->d, H = m->network->h;
+    bool first = state->events == 0;
+    int64_t dt = fl_infer_gap(state, event);
+
+    k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
+    fl_infer_judge(m, stream, s->from_h + 3 * (size_t)H, s->member, state, tokens,
+                   fl_dt_token(dt, first), surprise, tail);
+    memcpy(s->x, s->encoded, D * sizeof *s->x);
+    if (peer) {
+        k->linear(s->hidden, D, peer, H, 1, &w->peer, NULL);
+        k->add(s->x, s->hidden, D);
+    }
+    fl_infer_add_gap(m, stream, dt, first, s->x);
+    k->linear(s->gx, 0, s->x, 0, 1, &w->wx, w->bx);
+    k->gru(state->h, s->gx, s->from_h, H);
+    fl_infer_count(m, state, event, tokens, fl_dt_token(dt, first));
+}
+
+void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *event, fl_state *payer,
+                    fl_state *payee, float *row)
+{
+    const fl_network *n = m->network;
+    fl_state *const state[FL_STREAMS] = {payer, payee};
+    fl_tokens tokens;
+
+    if (!n) return;
+    memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
+    fl_network_tokens(n, event, &tokens);
+    fl_network_number_inputs(n, event, row, s->numbers);
+    fl_infer_encode(m, 1, &tokens, s->numbers, s->hidden, s->x, s->encoded);
+    float *surprise = row + m->surprise, *tail = row + m->tail, *embedding = row + m->embedding;
+    for (int i = 0; i < FL_STREAMS; i++) {
+        if (!n->stream[i]) continue;
+        if (state[i]) {
+            const float *peer = i == 1 && n->stream[0] && payer ? payer->h : NULL;
+            step(m, s, i, event, &tokens, state[i], peer, surprise, tail);
+            memcpy(embedding, state[i]->h, n->h * sizeof *embedding);
+        }
+        surprise += m->targets;
+        tail += 2;
+        embedding += n->h;
+    }
+}
+
+void fl_model_predict(const fl_model *m, fl_model_scratch *s, int stream, const fl_state *state,
+                      uint32_t target, float *out)
+{
+    const fl_stream_weights *w = &m->stream[stream];
+    const fl_target *t = &m->target[target];
+    const fl_head_weights *head = &w->head[target];
+    const fl_kernels *k = m->kernels;
+
+    assert(m->network && m->network->stream[stream] && target < m->targets);
+    k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
+    float *logits = s->from_h + 3 * (size_t)m->network->h, *log_p = logits + head->logit;
+    copied copy = copied_of(m, stream, logits, state, target);
+    k->log_softmax(log_p, head->width);
+    for (uint32_t c = 0; t->group && c < head->width; c++) {
+        uint32_t members = cluster_members(m, s->member, head, t, c, state->h);
+        for (uint32_t i = 0; i < members; i++) out[c * t->group + i] = log_p[c] + s->member[i];
+    }
+    mixed_probabilities(m, &copy, out, t->group ? out : log_p, t->tokens);
+}

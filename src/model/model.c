@@ -1,0 +1,384 @@
+/* Opening a model: schema, fold plan and network out of the model file, weights checked and packed once, and the
+ * names of a row's columns. Read-only afterwards, so shared by threads. */
+#include "model/internal.h"
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Far above any trained weight; keeps every sum of products finite. */
+#define WEIGHT_LIMIT 1e4f
+
+static const char *const stream_name[FL_STREAMS] = {"payer", "payee"};
+
+/* ---- weights ---- */
+
+typedef struct {
+    fl_model *m;
+    const fl_parameter *list;
+    uint32_t count;
+    florin_error *err;
+    florin_status st;
+} loader;
+
+/* The tensor of a parameter of the network's list; NULL after a failure. */
+static const float *weights(loader *l, const char *format, ...) FL_PRINTF(2, 3);
+static const float *weights(loader *l, const char *format, ...)
+{
+    char name[96];
+    va_list arguments;
+    const fl_tensor *t = NULL;
+
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    for (uint32_t i = 0; i < l->count && !l->st; i++) {
+        if (strcmp(l->list[i].name, name) != 0) continue;
+        size_t dim[2] = {l->list[i].rows, l->list[i].cols}, n = dim[0] * dim[1];
+        l->st = fl_model_file_get(l->m->file, name, FL_F32, 2, dim, &t, l->err);
+        if (l->st) return NULL;
+        const float *w = t->data;
+        for (size_t k = 0; k < n; k++)
+            if (!(fabsf(w[k]) < WEIGHT_LIMIT)) {
+                l->st = fl_fail(l->err, FLORIN_EFORMAT,
+                                "%s: tensor %s: weight %zu is not a usable number",
+                                fl_model_file_path(l->m->file), name, k);
+                return NULL;
+            }
+        return w;
+    }
+    if (!l->st)
+        l->st =
+            fl_fail(l->err, FLORIN_EINTERNAL, "parameter %s is not in the network's list", name);
+    return NULL;
+}
+
+static fl_packed pack(loader *l, const float *w, uint32_t in, uint32_t out)
+{
+    fl_packed p = {0};
+
+    if (l->st) return p;
+    p = l->m->kernels->pack(w, in, out);
+    if (!p.data) l->st = fl_fail(l->err, FLORIN_ENOMEM, "model: out of memory for weights");
+    return p;
+}
+
+/* [H][3H + logits]: the recurrent matrix, then the transposed tables of the heads. */
+static void load_from_h(loader *l, int s, const float *wh, const float *bh, const float **w,
+                        const float **b)
+{
+    fl_model *m = l->m;
+    fl_stream_weights *sw = &m->stream[s];
+    size_t H = m->network->h, all = 3 * H + sw->logits;
+    float *joined = fl_alloc(H * all, sizeof *joined);
+
+    sw->bh = fl_alloc(all, sizeof *sw->bh);
+    if (!joined || !sw->bh) {
+        l->st = fl_fail(l->err, FLORIN_ENOMEM, "model: out of memory for weights");
+        free(joined);
+        return;
+    }
+    memcpy(sw->bh, bh, 3 * H * sizeof *bh);
+    for (size_t k = 0; k < H; k++) memcpy(joined + k * all, wh + k * 3 * H, 3 * H * sizeof *wh);
+    for (uint32_t t = 0; t < m->targets; t++) {
+        size_t first = 3 * H + sw->head[t].logit, n = sw->head[t].width;
+        memcpy(sw->bh + first, b[t], n * sizeof *bh);
+        for (size_t k = 0; k < H; k++)
+            for (size_t i = 0; i < n; i++) joined[k * all + first + i] = w[t][i * H + k];
+        if (!m->network->copy) continue;
+        size_t gate = 3 * H + sw->gate + t;
+        sw->bh[gate] = *sw->gate_b[t];
+        for (size_t k = 0; k < H; k++) joined[k * all + gate] = sw->gate_w[t][k];
+    }
+    sw->wh = pack(l, joined, (uint32_t)H, (uint32_t)all);
+    free(joined);
+}
+
+static void load_stream(loader *l, int s)
+{
+    fl_model *m = l->m;
+    const fl_network *n = m->network;
+    fl_stream_weights *sw = &m->stream[s];
+    const char *name = stream_name[s];
+    const float *w[FL_TARGETS_MAX], *b[FL_TARGETS_MAX], *wx, *wh, *bh, *peer = NULL;
+
+    sw->dt_table = weights(l, "%s.dt.table", name);
+    sw->dt_w = weights(l, "%s.dt.w", name);
+    wx = weights(l, "%s.gru.wx", name);
+    wh = weights(l, "%s.gru.wh", name);
+    sw->bx = weights(l, "%s.gru.bx", name);
+    bh = weights(l, "%s.gru.bh", name);
+    if (s == 1 && n->stream[0]) peer = weights(l, "payee.peer.w");
+    for (uint32_t t = 0; t < m->targets; t++) {
+        const fl_target *target = &m->target[t];
+        fl_head_weights *head = &sw->head[t];
+        w[t] = weights(l, "%s.head.%s.w", name, target->name);
+        b[t] = weights(l, "%s.head.%s.b", name, target->name);
+        head->logit = sw->logits;
+        head->width = target->tokens;
+        if (target->group) {
+            head->member = w[t];
+            head->bias = b[t];
+            head->width = fl_target_clusters(target);
+            w[t] = weights(l, "%s.head.%s.cw", name, target->name);
+            b[t] = weights(l, "%s.head.%s.cb", name, target->name);
+        }
+        sw->logits += head->width;
+        if (!n->copy) continue;
+        sw->gate_w[t] = weights(l, "%s.head.%s.gw", name, target->name);
+        sw->gate_b[t] = weights(l, "%s.head.%s.gb", name, target->name);
+    }
+    sw->gate = sw->logits;
+    if (n->copy) sw->logits += m->targets;
+    if (l->st) return;
+    sw->wx = pack(l, wx, n->d, 3 * n->h);
+    if (peer) sw->peer = pack(l, peer, n->h, n->d);
+    load_from_h(l, s, wh, bh, w, b);
+}
+
+static florin_status load_weights(fl_model *m, florin_error *err)
+{
+    const fl_network *n = m->network;
+    fl_parameter *list = fl_alloc(FL_PARAMETERS_MAX, sizeof *list);
+
+    if (!list) return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
+    loader l = {.m = m, .list = list, .count = fl_network_parameters(n, list), .err = err};
+    for (uint32_t i = 0; i < n->categories; i++)
+        m->category_table[i] = weights(&l, "cat.%s.table", n->name[i]);
+    m->type_table = weights(&l, "type.table");
+    m->amount_table = weights(&l, "amount.table");
+    m->hour_table = weights(&l, "hour.table");
+    m->weekday_table = weights(&l, "weekday.table");
+    m->day_table = weights(&l, "day.table");
+    m->num_w = pack(&l, weights(&l, "num.w"), fl_network_numbers(n), n->d);
+    m->num_b = weights(&l, "num.b");
+    m->mlp_w1 = pack(&l, weights(&l, "mlp.w1"), n->d, 2 * n->d);
+    m->mlp_b1 = weights(&l, "mlp.b1");
+    m->mlp_w2 = pack(&l, weights(&l, "mlp.w2"), 2 * n->d, n->d);
+    m->mlp_b2 = weights(&l, "mlp.b2");
+    for (int s = 0; s < FL_STREAMS && !l.st; s++)
+        if (n->stream[s]) load_stream(&l, s);
+    free(list);
+    return l.st;
+}
+
+/* ---- columns ---- */
+
+static florin_status set_name(fl_model *m, uint32_t column, const char *format, ...)
+    FL_PRINTF(3, 4);
+static florin_status set_name(fl_model *m, uint32_t column, const char *format, ...)
+{
+    char text[192];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    m->name[column] = fl_arena_strdup(m->arena, text);
+    return m->name[column] ? FLORIN_OK : FLORIN_ENOMEM;
+}
+
+static florin_status name_columns(fl_model *m, florin_error *err)
+{
+    uint32_t H = m->network ? m->network->h : 0, c = 0, bad = 0;
+
+    m->features = fl_fold_features(m->plan);
+    m->surprise = m->features;
+    m->tail = m->surprise + m->streams * m->targets;
+    m->embedding = m->tail + m->streams * 2;
+    m->width = m->embedding + m->streams * H;
+    m->name = fl_arena_alloc(m->arena, m->width * sizeof *m->name);
+    if (!m->name) return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
+    for (uint32_t i = 0; i < m->features; i++)
+        bad |= set_name(m, c++, "fold:%s", fl_fold_feature_at(m->plan, i)->name);
+    for (int s = 0; s < FL_STREAMS && m->network; s++)
+        for (uint32_t t = 0; t < m->targets && m->network->stream[s]; t++)
+            bad |= set_name(m, c++, "surprise:%s.%s", stream_name[s], m->target[t].name);
+    for (int s = 0; s < FL_STREAMS && m->network; s++) {
+        if (!m->network->stream[s]) continue;
+        bad |= set_name(m, c++, "tail:%s.amount", stream_name[s]);
+        bad |= set_name(m, c++, "tail:%s.gap", stream_name[s]);
+    }
+    for (int s = 0; s < FL_STREAMS && m->network; s++)
+        for (uint32_t i = 0; i < H && m->network->stream[s]; i++)
+            bad |= set_name(m, c++, "embedding:%s.%u", stream_name[s], i);
+    return bad ? fl_fail(err, FLORIN_ENOMEM, "model: out of memory") : FLORIN_OK;
+}
+
+/* ---- open ---- */
+
+static florin_status read_network(fl_model *m, const json_t *j, florin_error *err)
+{
+    florin_status st = fl_network_from_json(&m->network, m->schema, j, err);
+
+    if (st) return st;
+    if (m->network->features != fl_fold_features(m->plan))
+        return fl_fail(err, FLORIN_EFORMAT,
+                       "network reads %u fold features, this program computes %u",
+                       m->network->features, fl_fold_features(m->plan));
+    m->targets = fl_network_targets(m->network, m->target);
+    for (int s = 0; s < FL_STREAMS; s++) m->streams += m->network->stream[s];
+    if (!m->streams)
+        return fl_fail(err, FLORIN_EFORMAT, "network: schema has neither payer nor payee");
+    while (m->zero_bin < FL_AMOUNT_BINS - 1 && m->network->amount_edge[m->zero_bin] <= 0)
+        m->zero_bin++;
+    return load_weights(m, err);
+}
+
+static florin_status read_model(fl_model *m, florin_error *err)
+{
+    const json_t *j = fl_model_file_json(m->file), *part;
+    const char *path = fl_model_file_path(m->file);
+    florin_status st;
+
+    part = json_object_get(j, "schema");
+    if (!part) return fl_fail(err, FLORIN_EFORMAT, "%s: model has no schema", path);
+    st = fl_schema_from_json(&m->schema, part, path, err);
+    if (st) return st;
+    part = json_object_get(j, "fold");
+    if (!part) return fl_fail(err, FLORIN_EFORMAT, "%s: model has no fold plan", path);
+    st = fl_fold_plan_from_json(&m->plan, m->schema, part, err);
+    if (st) return fl_fail_prefix(err, "%s", path);
+    m->until_us = fl_json_int(json_object_get(j, "trained"), "until_us", INT64_MIN);
+    part = json_object_get(j, "network");
+    if (json_is_object(part)) {
+        st = read_network(m, part, err);
+        if (st) return fl_fail_prefix(err, "%s", path);
+    }
+    m->arena = fl_arena_new(1 << 14);
+    if (!m->arena) return fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", path);
+    return name_columns(m, err);
+}
+
+florin_status fl_model_open_file(fl_model **out, fl_model_file *file, const char *tier,
+                                 florin_error *err)
+{
+    const fl_kernels *kernels = fl_kernels_get(tier);
+    fl_model *m = fl_calloc(1, sizeof *m);
+    florin_status st;
+
+    *out = NULL;
+    if (!m) {
+        fl_model_file_close(file);
+        return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
+    }
+    m->file = file;
+    m->kernels = kernels;
+    if (!kernels)
+        st = fl_fail(err, FLORIN_EUSAGE,
+                     "kernel tier %s is unknown or this CPU lacks it; there are ref, avx2", tier);
+    else st = read_model(m, err);
+    if (st) {
+        fl_model_close(m);
+        return st;
+    }
+    *out = m;
+    return FLORIN_OK;
+}
+
+florin_status fl_model_open(fl_model **out, const char *path, const char *tier, florin_error *err)
+{
+    fl_model_file *file;
+
+    *out = NULL;
+    florin_status st = fl_model_file_open(&file, path, err);
+    return st ? st : fl_model_open_file(out, file, tier, err);
+}
+
+void fl_model_close(fl_model *m)
+{
+    if (!m) return;
+    free(m->num_w.data);
+    free(m->mlp_w1.data);
+    free(m->mlp_w2.data);
+    for (int s = 0; s < FL_STREAMS; s++) {
+        free(m->stream[s].wx.data);
+        free(m->stream[s].wh.data);
+        free(m->stream[s].peer.data);
+        free(m->stream[s].bh);
+    }
+    fl_arena_free(m->arena);
+    fl_network_free(m->network);
+    fl_fold_plan_free(m->plan);
+    fl_schema_free(m->schema);
+    fl_model_file_close(m->file);
+    free(m);
+}
+
+/* ---- what it is ---- */
+
+const fl_model_file *fl_model_source(const fl_model *m)
+{
+    return m->file;
+}
+
+const fl_schema *fl_model_schema(const fl_model *m)
+{
+    return m->schema;
+}
+
+const fl_fold_plan *fl_model_plan(const fl_model *m)
+{
+    return m->plan;
+}
+
+const fl_network *fl_model_network(const fl_model *m)
+{
+    return m->network;
+}
+
+const fl_kernels *fl_model_kernels(const fl_model *m)
+{
+    return m->kernels;
+}
+
+int64_t fl_model_until(const fl_model *m)
+{
+    return m->until_us;
+}
+
+size_t fl_model_state_bytes(const fl_model *m)
+{
+    size_t n = sizeof(fl_state);
+
+    if (m->network) n += m->network->h * sizeof(float);
+    if (m->network && m->network->copy) n += m->targets * FL_COPY_SLOTS * sizeof(fl_copy_slot);
+    return (n + 63) / 64 * 64;
+}
+
+uint32_t fl_model_row_width(const fl_model *m)
+{
+    return m->width;
+}
+
+uint32_t fl_model_row_surprise(const fl_model *m)
+{
+    return m->surprise;
+}
+
+uint32_t fl_model_row_tail(const fl_model *m)
+{
+    return m->tail;
+}
+
+uint32_t fl_model_row_embedding(const fl_model *m)
+{
+    return m->embedding;
+}
+
+const char *fl_model_row_name(const fl_model *m, uint32_t column)
+{
+    assert(column < m->width);
+    return m->name[column];
+}
+
+uint32_t fl_model_targets(const fl_model *m)
+{
+    return m->targets;
+}
+
+const fl_target *fl_model_target(const fl_model *m, uint32_t t)
+{
+    assert(t < m->targets);
+    return &m->target[t];
+}

@@ -1,0 +1,304 @@
+/* Scores of a log. Invariant: what is written comes from one path; with check the other runs beside it and every
+ * number of every row must have the same bits. */
+#include "score/log_score.h"
+#include "data/duck.h"
+#include "model/encode.h"
+#include <stdio.h>
+
+enum { BATCH = 2048 };
+
+typedef struct {
+    const fl_model *model;
+    const fl_log *log;
+    const fl_log_score_options *opt;
+    fl_log_score_result *res;
+    const florin_context *ctx;
+    florin_error *err;
+    fl_encode *encode; /* offline path */
+    fl_scorer *live;   /* live path */
+    fl_order *order;
+    fl_head *head[FL_SCORE_HEADS_MAX];
+    fl_reasoner *reasoner;
+    float *live_row;
+    fl_table_writer *table;
+    uint32_t pending; /* rows in the batch */
+    char (*id)[96];
+    const char **id_text;
+    int64_t *time;
+    float *probability[FL_SCORE_HEADS_MAX];
+    uint32_t *score[FL_SCORE_HEADS_MAX];
+    const char **level[FL_SCORE_HEADS_MAX];
+} run;
+
+static const char *const LEVEL[] = {"normal", "elevated", "highest"};
+
+static florin_status open_table(run *x)
+{
+    fl_table_column col[2 + 3 * FL_SCORE_HEADS_MAX];
+    char name[3 * FL_SCORE_HEADS_MAX][96];
+    uint32_t n = 0;
+    col[n++] = (fl_table_column){"id", FL_DUCK_TEXT};
+    col[n++] = (fl_table_column){"time", FL_DUCK_TIME_US};
+    for (uint32_t i = 0; i < x->res->heads; i++) {
+        static const char *const part[] = {"probability", "score", "level"};
+        static const fl_duck_type type[] = {FL_DUCK_FLOAT, FL_DUCK_UINT32, FL_DUCK_TEXT};
+        for (int p = 0; p < 3; p++) {
+            snprintf(name[3 * i + p], sizeof name[0], "%s_%s", x->res->head_name[i], part[p]);
+            col[n++] = (fl_table_column){name[3 * i + p], type[p]};
+        }
+    }
+    return fl_table_open(&x->table, x->opt->out, col, n, x->ctx, x->err);
+}
+
+static florin_status open_heads(run *x)
+{
+    florin_status st = FLORIN_OK;
+    fl_log_score_result *r = x->res;
+    for (uint32_t i = 0; i < fl_heads(x->model) && !st; i++) {
+        fl_head *h = NULL;
+        st = fl_head_open(&h, x->model, i, x->err);
+        if (st) break;
+        if (!fl_head_per_event(h) || r->heads == FL_SCORE_HEADS_MAX) {
+            fl_head_close(h);
+            continue;
+        }
+        snprintf(r->head_name[r->heads], sizeof r->head_name[0], "%s", fl_head_name(h));
+        if (x->opt->head && !strcmp(x->opt->head, fl_head_name(h))) r->top_head = r->heads;
+        x->head[r->heads++] = h;
+    }
+    if (!st && !r->heads)
+        st = fl_fail(x->err, FLORIN_EUSAGE,
+                     "the model has no head that scores events: fit one with `florin fit`");
+    if (!st && x->opt->head && strcmp(r->head_name[r->top_head], x->opt->head)) {
+        uint32_t i;
+        st = fl_head_find(&i, x->model, x->opt->head, x->err);
+        if (!st)
+            st = fl_fail(x->err, FLORIN_EUSAGE, "head '%s' scores entities at a date, not events",
+                         x->opt->head);
+    }
+    return st;
+}
+
+static florin_status open_run(run *x)
+{
+    florin_status st = fl_schema_same(fl_model_schema(x->model), fl_log_schema(x->log), x->err);
+    if (!st) st = open_heads(x);
+    if (!st && (!x->opt->live || x->opt->check))
+        st = fl_encode_open(&x->encode, x->model, x->log, x->err);
+    if (!st && (x->opt->live || x->opt->check)) {
+        uint32_t most = 1;
+        for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
+            if (fl_log_entities(x->log, (int)k) > most) most = fl_log_entities(x->log, (int)k);
+        uint64_t rows = fl_log_rows(x->log) ? fl_log_rows(x->log) : 1;
+        uint32_t n = rows > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)rows;
+        /* Room for the whole log: a replay forgets nothing, so it must equal the offline path. */
+        fl_scorer_options o = {
+            .entities_max = most, .pairs_max = n, .pending_max = n, .when_full = FL_FULL_ERROR};
+        st = fl_scorer_open(&x->live, x->model, &o, x->err);
+        if (!st) st = fl_order_open(&x->order, x->log, x->err);
+    }
+    if (!st) st = fl_reasoner_new(&x->reasoner, x->model, x->err);
+    x->live_row = fl_calloc(fl_model_row_width(x->model), sizeof(float));
+    x->res->top = fl_calloc(x->opt->top ? x->opt->top : 1, sizeof *x->res->top);
+    x->id = fl_calloc(BATCH, sizeof *x->id);
+    x->id_text = fl_calloc(BATCH, sizeof *x->id_text);
+    x->time = fl_calloc(BATCH, sizeof *x->time);
+    bool ok = x->live_row && x->res->top && x->id && x->id_text && x->time;
+    for (uint32_t i = 0; i < x->res->heads; i++) {
+        x->probability[i] = fl_calloc(BATCH, sizeof(float));
+        x->score[i] = fl_calloc(BATCH, sizeof(uint32_t));
+        x->level[i] = fl_calloc(BATCH, sizeof(char *));
+        ok = ok && x->probability[i] && x->score[i] && x->level[i];
+    }
+    if (!st && !ok) st = fl_fail(x->err, FLORIN_ENOMEM, "scoring a log");
+    if (!st && x->opt->out) st = open_table(x);
+    return st;
+}
+
+static void close_run(run *x)
+{
+    fl_encode_close(x->encode);
+    fl_scorer_close(x->live);
+    fl_order_close(x->order);
+    for (uint32_t i = 0; i < x->res->heads; i++) {
+        fl_head_close(x->head[i]);
+        free(x->probability[i]);
+        free(x->score[i]);
+        free(x->level[i]);
+    }
+    fl_reasoner_free(x->reasoner);
+    fl_table_abort(x->table);
+    free(x->live_row);
+    free(x->id);
+    free(x->id_text);
+    free(x->time);
+}
+
+static florin_status flush(run *x)
+{
+    const void *data[2 + 3 * FL_SCORE_HEADS_MAX];
+    uint32_t n = 0;
+    if (!x->table || !x->pending) return FLORIN_OK;
+    data[n++] = x->id_text;
+    data[n++] = x->time;
+    for (uint32_t i = 0; i < x->res->heads; i++) {
+        data[n++] = x->probability[i];
+        data[n++] = x->score[i];
+        data[n++] = x->level[i];
+    }
+    florin_status st = fl_table_add(x->table, data, x->pending, x->err);
+    x->pending = 0;
+    return st;
+}
+
+/* Keep the top list sorted, most suspicious first; reasons are worked out when an event enters it, since they read
+ * the states as they are now. */
+static void consider_top(run *x, uint64_t row, const fl_event *e, const float *values,
+                         const fl_head_out *out)
+{
+    fl_log_score_result *r = x->res;
+    const fl_head_out *s = &out[r->top_head];
+    if (!x->opt->top || (r->tops == x->opt->top && s->logit <= r->top[r->tops - 1].score.logit))
+        return;
+    uint32_t i = r->tops < x->opt->top ? r->tops++ : r->tops - 1;
+    for (; i && r->top[i - 1].score.logit < s->logit; i--) r->top[i] = r->top[i - 1];
+    fl_top_event *t = &r->top[i];
+    t->row = row;
+    t->event = *e;
+    t->score = *s;
+    if (x->live) {
+        t->reasons = fl_scorer_reasons(x->live, r->top_head, e, values, t->reason, FL_REASONS_MAX);
+        return;
+    }
+    const fl_fold_record *rec[FL_KINDS_MAX] = {0};
+    for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
+        if (e->entity[k] != FL_NONE)
+            rec[k] = fl_replay_record(fl_encode_replay(x->encode), (int)k, e->entity[k]);
+    t->reasons =
+        fl_reasons(x->reasoner, x->head[r->top_head], values, rec, t->reason, FL_REASONS_MAX);
+}
+
+static florin_status take(run *x, uint64_t row, const fl_event *e, const float *values,
+                          const fl_head_out *out)
+{
+    fl_log_score_result *r = x->res;
+    r->events++;
+    consider_top(x, row, e, values, out);
+    for (uint32_t i = 0; i < r->heads; i++) r->level[i][out[i].level]++;
+    if (!x->table) return FLORIN_OK;
+    uint32_t p = x->pending++;
+    size_t len;
+    const char *id = fl_log_event_id(x->log, row, &len);
+    snprintf(x->id[p], sizeof x->id[p], "%.*s", (int)(len < 95 ? len : 95), id);
+    x->id_text[p] = x->id[p];
+    x->time[p] = e->time_us;
+    for (uint32_t i = 0; i < r->heads; i++) {
+        x->probability[i][p] = out[i].probability;
+        x->score[i][p] = out[i].score;
+        x->level[i][p] = LEVEL[out[i].level];
+    }
+    return x->pending == BATCH ? flush(x) : FLORIN_OK;
+}
+
+/* The live path's next event; labels that come before it are applied. False at the end or on *st. */
+static bool live_next(run *x, uint64_t *row, fl_event *e, fl_head_out *out, florin_status *st)
+{
+    fl_label label;
+    int64_t clock_us;
+    fl_step step;
+    while ((step = fl_order_next(x->order, row, &label, &clock_us)) == FL_STEP_LABEL) {
+        fl_event of;
+        fl_log_event(x->log, label.row, &of);
+        *st = fl_scorer_label(x->live, of.id, label.label, label.value, label.arrival_us, x->err);
+        if (*st) return false;
+        x->res->labels++;
+    }
+    if (step == FL_STEP_END) return false;
+    fl_log_event(x->log, *row, e);
+    *st = fl_scorer_event(x->live, e, x->live_row, out, x->err);
+    return !*st;
+}
+
+static florin_status compare(run *x, uint64_t row, uint64_t live_row, const float *offline,
+                             const fl_head_out *a, const fl_head_out *b)
+{
+    size_t len;
+    const char *id = fl_log_event_id(x->log, row, &len);
+    if (row != live_row)
+        return fl_fail(x->err, FLORIN_EQUALITY, "order differs: offline row %llu, live row %llu",
+                       (unsigned long long)row, (unsigned long long)live_row);
+    for (uint32_t c = 0; c < fl_model_row_width(x->model); c++)
+        if (memcmp(&offline[c], &x->live_row[c], sizeof(float)))
+            return fl_fail(x->err, FLORIN_EQUALITY, "event %.*s: %s is %.9g offline and %.9g live",
+                           (int)len, id, fl_model_row_name(x->model, c), (double)offline[c],
+                           (double)x->live_row[c]);
+    for (uint32_t i = 0; i < x->res->heads; i++)
+        if (memcmp(&a[i].logit, &b[i].logit, sizeof a[i].logit) ||
+            memcmp(&a[i].probability, &b[i].probability, sizeof a[i].probability))
+            return fl_fail(x->err, FLORIN_EQUALITY,
+                           "event %.*s: head %s differs: %.9g offline, %.9g live", (int)len, id,
+                           x->res->head_name[i], (double)a[i].probability,
+                           (double)b[i].probability);
+    return FLORIN_OK;
+}
+
+static florin_status score_all(run *x)
+{
+    fl_head_out off[FL_SCORE_HEADS_MAX], out[FL_SCORE_HEADS_MAX];
+    fl_event e;
+    const fl_fold_carry *carry;
+    const float *values = NULL;
+    uint64_t row = 0, live_row = 0, done = 0, n = fl_log_rows(x->log);
+    florin_status st = FLORIN_OK;
+    for (;;) {
+        bool more = true;
+        if (x->encode) more = fl_encode_next(x->encode, &row, &e, &values, &carry);
+        if (x->encode && !more) break;
+        if (x->encode && e.time_us >= x->opt->from_us)
+            for (uint32_t i = 0; i < x->res->heads; i++) fl_head_score(x->head[i], values, &off[i]);
+        fl_event live_event;
+        if (x->live && !live_next(x, &live_row, &live_event, out, &st)) break;
+        bool in = (x->encode ? e.time_us : live_event.time_us) >= x->opt->from_us &&
+                  (x->encode ? e.time_us : live_event.time_us) < x->opt->to_us;
+        if (x->encode && x->live && in) st = compare(x, row, live_row, values, off, out);
+        if (!st && in)
+            st = x->live ? take(x, live_row, &live_event, x->live_row, out)
+                         : take(x, row, &e, values, off);
+        if (!st && ++done % 4096 == 0) {
+            fl_progress(x->ctx, x->live ? "replaying" : "scoring", done, n);
+            if (fl_cancelled(x->ctx))
+                st = fl_fail(x->err, FLORIN_ECANCELLED, "scoring: stopped, nothing was written");
+        }
+        if (st) break;
+    }
+    fl_progress(x->ctx, x->live ? "replaying" : "scoring", n, n);
+    return st ? st : flush(x);
+}
+
+florin_status fl_log_score(const fl_model *m, const fl_log *log, const fl_log_score_options *opt,
+                           fl_log_score_result *result, const florin_context *ctx,
+                           florin_error *err)
+{
+    memset(result, 0, sizeof *result);
+    if (opt->top > FL_TOP_MAX)
+        return fl_fail(err, FLORIN_EUSAGE, "at most %d events in a top list", FL_TOP_MAX);
+    run x = {.model = m, .log = log, .opt = opt, .res = result, .ctx = ctx, .err = err};
+    int64_t start = fl_monotonic_us(ctx);
+    florin_status st = open_run(&x);
+    if (!st) st = score_all(&x);
+    if (!st && x.table) {
+        fl_table_writer *t = x.table;
+        x.table = NULL;
+        st = fl_table_commit(t, err);
+    }
+    result->seconds = (double)(fl_monotonic_us(ctx) - start) / 1e6;
+    close_run(&x);
+    if (st) fl_log_score_free(result);
+    return st;
+}
+
+void fl_log_score_free(fl_log_score_result *r)
+{
+    free(r->top);
+    memset(r, 0, sizeof *r);
+}

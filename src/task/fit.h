@@ -1,0 +1,24 @@
+/* Fitting a task: choose on validation, calibrate there, fit again on all that is known, judge once on the test, and
+ * put the head into the model file. */
+#ifndef FL_FIT_H
+#define FL_FIT_H
+
+#include "task/parts.h"
+#include "task/sample.h"
+
+typedef struct {
+    const char *out;    /* model file with the head; NULL: nothing is written */
+    const char *scores; /* per-row scores of the test (.csv, .parquet); NULL: none */
+    uint64_t seed;
+    uint32_t draws;     /* of the bootstrap; 0: 300 */
+    uint32_t rounds;    /* most trees; 0: 300 */
+    bool validate_only; /* report on validation; the test stays unseen */
+} fl_fit_options;
+
+/* json: what was found, as florin report reads it; owned by the caller. */
+florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const fl_log *log,
+                     const fl_fit_options *opt, const florin_context *ctx, florin_error *err);
+/* FLORIN_ELEAK when the model has seen what it is to be judged on. */
+florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, florin_error *err);
+
+#endif

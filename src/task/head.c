@@ -1,0 +1,108 @@
+/* The read-only view of a head that scoring holds: the parts, opened from the model file. */
+#include "task/parts.h"
+#include <stdio.h>
+
+struct fl_head {
+    fl_parts p;
+};
+
+static const json_t *heads_of(const fl_model *m)
+{
+    return json_object_get(fl_model_file_json(fl_model_source(m)), "heads");
+}
+
+uint32_t fl_heads(const fl_model *m)
+{
+    size_t n = json_array_size(heads_of(m));
+    return (uint32_t)(n < FL_HEADS_MAX ? n : FL_HEADS_MAX);
+}
+
+florin_status fl_head_open(fl_head **out, const fl_model *m, uint32_t i, florin_error *err)
+{
+    fl_head *h = fl_calloc(1, sizeof *h);
+
+    *out = NULL;
+    if (!h) return fl_fail(err, FLORIN_ENOMEM, "head: out of memory");
+    florin_status st = fl_parts_load(&h->p, m, i, err);
+    if (st) {
+        free(h);
+        return st;
+    }
+    *out = h;
+    return FLORIN_OK;
+}
+
+florin_status fl_head_find(uint32_t *i, const fl_model *m, const char *name, florin_error *err)
+{
+    char list[512] = "";
+    size_t used = 0;
+
+    for (uint32_t k = 0; k < fl_heads(m); k++) {
+        const char *have = fl_json_str(json_array_get(heads_of(m), k), "name", "");
+        if (!strcmp(have, name)) {
+            *i = k;
+            return FLORIN_OK;
+        }
+        int n = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", have);
+        if (n > 0 && (size_t)n < sizeof list - used) used += (size_t)n;
+    }
+    return fl_fail(err, FLORIN_EUSAGE, "the model has no head %s; it has %s", name,
+                   used ? list : "none: florin fit makes one");
+}
+
+void fl_head_close(fl_head *h)
+{
+    if (!h) return;
+    fl_parts_free(&h->p);
+    free(h);
+}
+
+const char *fl_head_name(const fl_head *h)
+{
+    return h->p.name;
+}
+
+bool fl_head_per_event(const fl_head *h)
+{
+    return h->p.per_event;
+}
+
+int fl_head_kind(const fl_head *h)
+{
+    return h->p.per_event ? -1 : h->p.kind;
+}
+
+uint32_t fl_head_inputs(const fl_head *h)
+{
+    return h->p.inputs;
+}
+
+uint32_t fl_head_input(const fl_head *h, uint32_t i)
+{
+    return h->p.column[i];
+}
+
+void fl_head_score(const fl_head *h, const float *row, fl_head_out *out)
+{
+    float x[FL_HEAD_INPUTS_MAX];
+
+    for (uint32_t i = 0; i < h->p.inputs; i++) x[i] = row[h->p.column[i]];
+    fl_parts_out(&h->p, fl_parts_logit(&h->p, x), out);
+}
+
+void fl_head_attribute(const fl_head *h, const float *row, float *contribution, float *bias)
+{
+    const fl_parts *p = &h->p;
+    float x[FL_HEAD_INPUTS_MAX];
+
+    for (uint32_t i = 0; i < p->inputs; i++) {
+        x[i] = row[p->column[i]];
+        contribution[i] = 0;
+    }
+    *bias = 0;
+    if (p->forest.trees) fl_forest_attribute(&p->forest, x, p->trees_weight, contribution, bias);
+    if (!p->probe.inputs) return;
+    *bias += p->probe_weight * p->probe.b;
+    for (uint32_t i = 0; i < p->inputs; i++)
+        contribution[i] += p->probe_weight * p->probe.w[i] * fl_logit_z(&p->probe, i, x[i]);
+}

@@ -1,0 +1,97 @@
+/* Backpropagation through a window, truncated at its start: from the heads' gradient of the states to the GRU, the
+ * stream's inputs and the encoder. Equations: derivatives of those in model/network.h.
+ * Invariant: no gradient passes a fresh start or the window's start. Windows with gradients have no empty position. */
+#include "kernels/train_gemm.h"
+#include "train/worker.h"
+
+/* Through time. Leaves the gradients of gx in gates and of gh in recurrent. */
+static void through_time(fl_worker *k, const fl_net *net, const fl_net_stream *q)
+{
+    const fl_window *window = &k->window;
+    size_t L = window->lanes, H = k->H;
+    float *d = k->d_after;
+
+    memset(d, 0, L * H * sizeof(float));
+    for (size_t t = window->steps; t-- > 0;) {
+        float *gates = k->gates + t * L * 3 * H, *gh = k->recurrent + t * L * 3 * H;
+        net->ops->gru_back(gates, gh, k->before + t * L * H, d, L, H);
+        fl_sgemm(false, true, L, H, 3 * H, 1, gh, 3 * H, net->w + q->wh, 3 * H, 1, d, H);
+        net->ops->add(d, k->d_before + t * L * H, L * H);
+        for (size_t l = 0; l < L; l++)
+            if (window->fresh[t * L + l]) memset(d + l * H, 0, H * sizeof(float));
+    }
+}
+
+static void stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    const fl_net_stream *q = &net->stream[pass->stream];
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
+    float *g = k->gradient;
+
+    for (size_t i = 0; i < N; i++) {
+        uint32_t row = k->window.row[i], previous = k->window.previous[i];
+        bool first = previous == FL_NO_ROW;
+        int64_t dt = first ? 0 : rows->time_us[row] - rows->time_us[previous];
+        net->ops->add(g + q->dt_table + fl_dt_token(dt, first) * D, k->d_input + i * D, D);
+        net->ops->axpy(g + q->dt_w, fl_dt_number(dt, first), k->d_input + i * D, D);
+    }
+    if (q->peer != SIZE_MAX && pass->peer)
+        fl_sgemm(true, false, k->H, D, N, 1, k->peer, k->H, k->d_input, D, 1, g + q->peer, D);
+}
+
+static void scatter_row(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass,
+                        uint32_t i, uint32_t row)
+{
+    const fl_train_ops *op = net->ops;
+    const fl_small_tokens *s = &rows->small[row];
+    const float *d = k->d_encoded + (size_t)i * k->D;
+    float *g = k->gradient;
+    size_t D = k->D;
+
+    op->add(g + net->num_b, d, D);
+    for (uint32_t f = 0; f < rows->categories; f++) {
+        uint32_t token = rows->category[(size_t)row * rows->categories + f];
+        if (fl_field_lost(pass, row, f)) token = FL_TOKEN_UNKNOWN;
+        op->add(g + net->category[f] + token * D, d, D);
+    }
+    op->add(g + net->type + s->type * D, d, D);
+    op->add(g + net->amount + s->amount * D, d, D);
+    op->add(g + net->hour + s->hour * D, d, D);
+    op->add(g + net->weekday + s->weekday * D, d, D);
+    op->add(g + net->day + s->day * D, d, D);
+}
+
+static void encoder(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
+    const float *w = net->w;
+    float *g = k->gradient;
+
+    net->ops->column_sums(g + net->b2, k->d_input, N, D);
+    fl_sgemm(true, false, 2 * D, D, N, 1, k->hidden, 2 * D, k->d_input, D, 1, g + net->w2, D);
+    fl_sgemm(false, true, N, 2 * D, D, 1, k->d_input, D, w + net->w2, D, 0, k->d_hidden, 2 * D);
+    net->ops->relu_back(k->d_hidden, k->hidden, N * 2 * D);
+    net->ops->column_sums(g + net->b1, k->d_hidden, N, 2 * D);
+    fl_sgemm(true, false, D, 2 * D, N, 1, k->encoded, D, k->d_hidden, 2 * D, 1, g + net->w1, 2 * D);
+    memcpy(k->d_encoded, k->d_input, N * D * sizeof(float));
+    fl_sgemm(false, true, N, D, 2 * D, 1, k->d_hidden, 2 * D, w + net->w1, 2 * D, 1, k->d_encoded,
+             D);
+    fl_sgemm(true, false, k->U, D, N, 1, k->numbers, k->U, k->d_encoded, D, 1, g + net->num_w, D);
+    for (uint32_t i = 0; i < N; i++) scatter_row(k, net, rows, pass, i, k->window.row[i]);
+}
+
+void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    const fl_net_stream *q = &net->stream[pass->stream];
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D, H = k->H;
+    float *g = k->gradient;
+
+    through_time(k, net, q);
+    net->ops->column_sums(g + q->bx, k->gates, N, 3 * H);
+    net->ops->column_sums(g + q->bh, k->recurrent, N, 3 * H);
+    fl_sgemm(true, false, D, 3 * H, N, 1, k->input, D, k->gates, 3 * H, 1, g + q->wx, 3 * H);
+    fl_sgemm(true, false, H, 3 * H, N, 1, k->before, H, k->recurrent, 3 * H, 1, g + q->wh, 3 * H);
+    fl_sgemm(false, true, N, D, 3 * H, 1, k->gates, 3 * H, net->w + q->wx, 3 * H, 0, k->d_input, D);
+    stream_inputs(k, net, rows, pass);
+    if (pass->encoder) encoder(k, net, rows, pass);
+}

@@ -1,0 +1,178 @@
+/* Owns the checkpoint: everything that the next step depends on, in one file beside the model, written atomically and
+ * hashed like a model. Invariant: training that goes on from it gives the bytes of training that never stopped. */
+#include "base/file.h"
+#include "train/run.h"
+#include <math.h>
+#include <unistd.h>
+
+char *fl_checkpoint_path(const char *out)
+{
+    return fl_asprintf("%s.checkpoint", out);
+}
+
+static json_t *phase_json(const fl_phase *p)
+{
+    return json_pack("{sbsIsIsfsfsIsb}", "done", p->done, "steps", (json_int_t)p->steps, "events",
+                     (json_int_t)p->events, "train_nats", p->train_nats, "best",
+                     isfinite(p->best) ? p->best : -1.0, "best_step", (json_int_t)p->best_step,
+                     "stopped_early", p->stopped_early);
+}
+
+static void phase_from(fl_phase *p, const json_t *j)
+{
+    p->done = fl_json_bool(j, "done", false);
+    p->steps = (uint64_t)fl_json_int(j, "steps", 0);
+    p->events = (uint64_t)fl_json_int(j, "events", 0);
+    p->train_nats = fl_json_num(j, "train_nats", 0);
+    double best = fl_json_num(j, "best", -1);
+    p->best = best >= 0 ? best : INFINITY;
+    p->best_step = (uint64_t)fl_json_int(j, "best_step", 0);
+    p->stopped_early = fl_json_bool(j, "stopped_early", false);
+}
+
+static json_t *describe(const fl_run *r)
+{
+    return json_pack("{sis{so*sssisisIsIsIso*so*}}", "florin", 1, "checkpoint", "config",
+                     fl_train_config_json(&r->config), "data_hash", r->rows->hash, "stream",
+                     r->stream, "bad", (int)r->bad, "optimiser_steps",
+                     (json_int_t)r->optimiser.steps, "epoch",
+                     (json_int_t)(r->lanes ? r->lanes->epoch : 0), "cursor",
+                     (json_int_t)(r->lanes ? r->lanes->cursor : 0), "payer",
+                     phase_json(&r->phase[0]), "payee", phase_json(&r->phase[1]));
+}
+
+florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
+{
+    uint32_t lanes = r->config.lanes, share = lanes / r->workers;
+    size_t total = r->net->total, H = r->network->h;
+    float *state = fl_calloc((size_t)lanes * H, sizeof *state);
+    uint64_t *place = fl_calloc((size_t)lanes * 4, sizeof *place);
+    json_t *meta = describe(r);
+    char *path = fl_checkpoint_path(r->files->out);
+    florin_status st = FLORIN_OK;
+
+    if (!state || !place || !meta || !path) {
+        st = fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+        goto done;
+    }
+    for (uint32_t k = 0; k < r->workers; k++)
+        memcpy(state + (size_t)k * share * H, fl_worker_state(r->worker[k]),
+               (size_t)share * H * sizeof *state);
+    for (uint32_t i = 0; i < lanes && r->lanes; i++) {
+        const fl_lane *l = &r->lanes->lane[i];
+        memcpy(place + (size_t)i * 4, (uint64_t[]){l->from, l->at, l->to, l->first},
+               4 * sizeof *place);
+    }
+    const fl_tensor tensor[] = {
+        {.name = "w", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->net->w},
+        {.name = "m", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->optimiser.m},
+        {.name = "v", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->optimiser.v},
+        {.name = "best", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->best},
+        {.name = "state", .type = FL_F32, .dims = 2, .dim = {lanes, H}, .data = state},
+        {.name = "place", .type = FL_U64, .dims = 2, .dim = {lanes, 4}, .data = place},
+    };
+    st = fl_model_file_save(path, meta, tensor, FL_LEN(tensor), err);
+done:
+    json_decref(meta);
+    free(path);
+    free(state);
+    free(place);
+    return st;
+}
+
+static florin_status check(const fl_run *r, const json_t *j, const char *path, florin_error *err)
+{
+    json_t *config = fl_train_config_json(&r->config);
+    bool same = config && json_equal(config, json_object_get(j, "config"));
+
+    json_decref(config);
+    if (!same)
+        return fl_fail(err, FLORIN_EINPUT,
+                       "%s: was made with other options; use the same ones, or leave --resume out "
+                       "to start again",
+                       path);
+    if (strcmp(fl_json_str(j, "data_hash", ""), r->rows->hash) != 0)
+        return fl_fail(
+            err, FLORIN_EINPUT,
+            "%s: was made from other events; leave --resume out to start again on this log", path);
+    return FLORIN_OK;
+}
+
+static florin_status load_floats(const fl_model_file *f, const char *name, float *out, size_t n,
+                                 florin_error *err)
+{
+    const fl_tensor *t;
+    florin_status st = fl_model_file_get(f, name, FL_F32, 1, &n, &t, err);
+
+    if (!st) memcpy(out, t->data, n * sizeof *out);
+    return st;
+}
+
+static florin_status load_lanes(fl_run *r, const fl_model_file *f, const json_t *j,
+                                florin_error *err)
+{
+    uint32_t lanes = r->config.lanes, share = lanes / r->workers;
+    size_t H = r->network->h;
+    const fl_tensor *state, *place;
+    florin_status st = fl_lanes_new(&r->lanes, r->rows, r->stream, lanes, r->config.seed, err);
+
+    if (!st) st = fl_model_file_get(f, "state", FL_F32, 2, (size_t[]){lanes, H}, &state, err);
+    if (!st) st = fl_model_file_get(f, "place", FL_U64, 2, (size_t[]){lanes, 4}, &place, err);
+    if (st) return st;
+    r->lanes->epoch = (uint64_t)fl_json_int(j, "epoch", 0);
+    r->lanes->cursor = (uint64_t)fl_json_int(j, "cursor", 0);
+    fl_lanes_order(r->lanes);
+    const uint64_t *p = place->data;
+    uint64_t rows = r->rows->stream[r->stream].rows;
+    bool sound = r->lanes->cursor <= r->lanes->units;
+    for (uint32_t i = 0; i < lanes; i++, p += 4) {
+        r->lanes->lane[i] = (fl_lane){p[0], p[1], p[2], p[3]};
+        sound = sound && p[3] <= p[0] && p[0] <= p[1] && p[1] <= p[2] && p[2] <= rows;
+    }
+    if (!sound)
+        return fl_fail(err, FLORIN_EFORMAT, "checkpoint: places of the sequences are out of range");
+    for (uint32_t k = 0; k < r->workers; k++)
+        memcpy(fl_worker_state(r->worker[k]), (const float *)state->data + (size_t)k * share * H,
+               (size_t)share * H * sizeof(float));
+    return FLORIN_OK;
+}
+
+florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err)
+{
+    char *path = fl_checkpoint_path(r->files->out);
+    fl_model_file *f = NULL;
+    florin_status st = FLORIN_OK;
+
+    *found = false;
+    if (!path) return fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+    if (!fl_file_exists(path)) goto done;
+    st = fl_model_file_open(&f, path, err);
+    if (st) goto done;
+    const json_t *j = json_object_get(fl_model_file_json(f), "checkpoint");
+    if (!j) st = fl_fail(err, FLORIN_EFORMAT, "%s: not a checkpoint", path);
+    if (!st) st = check(r, j, path, err);
+    if (!st) st = load_floats(f, "w", r->net->w, r->net->total, err);
+    if (!st) st = load_floats(f, "m", r->optimiser.m, r->net->total, err);
+    if (!st) st = load_floats(f, "v", r->optimiser.v, r->net->total, err);
+    if (!st) st = load_floats(f, "best", r->best, r->net->total, err);
+    if (st) goto done;
+    r->optimiser.steps = (uint64_t)fl_json_int(j, "optimiser_steps", 0);
+    r->bad = (uint32_t)fl_json_int(j, "bad", 0);
+    r->stream = (int)fl_json_int(j, "stream", 0) ? 1 : 0;
+    phase_from(&r->phase[0], json_object_get(j, "payer"));
+    phase_from(&r->phase[1], json_object_get(j, "payee"));
+    if (!r->phase[r->stream].done) st = load_lanes(r, f, j, err);
+    *found = !st;
+done:
+    fl_model_file_close(f);
+    free(path);
+    return st;
+}
+
+void fl_checkpoint_remove(const char *out)
+{
+    char *path = fl_checkpoint_path(out);
+
+    if (path) unlink(path);
+    free(path);
+}

@@ -1,0 +1,280 @@
+/* Owns a share's buffers and the forward pass: rows -> encoder -> states. The equations are those of model/network.h.
+ * Invariant: the result depends on the window, weights and pass alone. */
+#include "kernels/train_gemm.h"
+#include "train/worker.h"
+
+enum { TILE_FLOATS = 1 << 16 }; /* 256 KiB of logits at a time */
+
+/* ---- buffers ---- */
+
+static size_t largest_group(const fl_net *net)
+{
+    size_t most = 1;
+
+    for (uint32_t t = 0; t < net->targets; t++)
+        if (net->target[t].group > most) most = net->target[t].group;
+    return most;
+}
+
+static uint32_t widest(const fl_net *net)
+{
+    uint32_t most = 1;
+
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (net->stream[s].V > most) most = net->stream[s].V;
+    return most;
+}
+
+static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
+{
+    size_t N = (size_t)k->lanes * k->steps, L = k->lanes, H = k->H, D = k->D, U = k->U, at = 0;
+    size_t group = largest_group(net), V = widest(net);
+    bool peers = net->network->stream[0] && net->network->stream[1];
+
+    k->tile_floats = TILE_FLOATS;
+    if (V > k->tile_floats) k->tile_floats = V;
+    if (group > k->tile_floats) k->tile_floats = group;
+    struct {
+        float **p;
+        size_t n;
+    } list[] = {
+        {&k->state, L * H},
+        {&k->numbers, N * U},
+        {&k->encoded, N * D},
+        {&k->hidden, N * 2 * D},
+        {&k->input, N * D},
+        {&k->peer, peers ? N * H : 0},
+        {&k->gates, N * 3 * H},
+        {&k->recurrent, N * 3 * H},
+        {&k->before, N * H},
+        {&k->after, N * H},
+        {&k->d_before, gradient ? N * H : 0},
+        {&k->d_after, L * H},
+        {&k->d_input, gradient ? N * D : 0},
+        {&k->d_encoded, gradient ? N * D : 0},
+        {&k->d_hidden, gradient ? N * 2 * D : 0},
+        {&k->nats, N * k->targets},
+        {&k->tile, k->tile_floats},
+        {&k->picked, N * H},
+        {&k->d_picked, gradient ? N * H : 0},
+        {&k->gradient, gradient ? net->total : 0},
+    };
+    for (size_t i = 0; i < FL_LEN(list); i++) at += (list[i].n + 15) / 16 * 16;
+    k->block = fl_alloc_aligned(at, sizeof *k->block);
+    if (!k->block) return false;
+    at = 0;
+    for (size_t i = 0; i < FL_LEN(list); i++) {
+        *list[i].p = list[i].n ? k->block + at : NULL;
+        at += (list[i].n + 15) / 16 * 16;
+    }
+    return true;
+}
+
+florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, uint32_t steps,
+                            bool gradient, florin_error *err)
+{
+    fl_worker *k = fl_calloc(1, sizeof *k);
+    size_t N = (size_t)lanes * steps, clusters = 1;
+
+    *out = NULL;
+    if (!k) return fl_fail(err, FLORIN_ENOMEM, "training buffers");
+    *k = (fl_worker){.H = net->network->h,
+                     .D = net->network->d,
+                     .U = fl_network_numbers(net->network),
+                     .targets = net->targets,
+                     .lanes = lanes,
+                     .steps = steps};
+    for (uint32_t t = 0; t < net->targets; t++)
+        if (fl_target_clusters(&net->target[t]) > clusters)
+            clusters = fl_target_clusters(&net->target[t]);
+    k->window.row = fl_calloc(N, sizeof(uint32_t));
+    k->window.previous = fl_calloc(N, sizeof(uint32_t));
+    k->window.fresh = fl_calloc(N, 1);
+    k->window.weight = fl_calloc(N, sizeof(float));
+    k->pick = fl_calloc(N, sizeof(uint32_t));
+    k->order = fl_calloc(N, sizeof(uint32_t));
+    k->token = fl_calloc(N, sizeof(uint32_t));
+    k->cluster_at = fl_calloc(clusters + 2, sizeof(uint32_t));
+    if (!allocate_floats(k, net, gradient) || !k->window.row || !k->window.previous ||
+        !k->window.fresh || !k->window.weight || !k->pick || !k->order || !k->token ||
+        !k->cluster_at) {
+        fl_worker_free(k);
+        return fl_fail(err, FLORIN_ENOMEM, "training buffers of %zu positions", N);
+    }
+    k->window.lanes = lanes;
+    k->window.steps = steps;
+    *out = k;
+    return FLORIN_OK;
+}
+
+void fl_worker_free(fl_worker *k)
+{
+    if (!k) return;
+    free(k->window.row);
+    free(k->window.previous);
+    free(k->window.fresh);
+    free(k->window.weight);
+    free(k->pick);
+    free(k->order);
+    free(k->token);
+    free(k->cluster_at);
+    free(k->block);
+    free(k);
+}
+
+fl_window *fl_worker_window(fl_worker *k)
+{
+    return &k->window;
+}
+
+float *fl_worker_state(fl_worker *k)
+{
+    return k->state;
+}
+
+float *fl_worker_gradient(fl_worker *k)
+{
+    return k->gradient;
+}
+
+const float *fl_worker_nats(const fl_worker *k)
+{
+    return k->nats;
+}
+
+const float *fl_worker_after(const fl_worker *k)
+{
+    return k->after;
+}
+
+/* ---- forward ---- */
+
+bool fl_field_lost(const fl_pass *pass, uint32_t row, uint32_t field)
+{
+    if (!pass->train || pass->dropout <= 0) return false;
+    uint64_t draw = fl_mix64(pass->seed ^ fl_mix64((uint64_t)row << 6 | field));
+    return (double)(draw >> 11) * 0x1p-53 < pass->dropout;
+}
+
+/* Sum of the tables' rows of one event, and its numbers. */
+static void gather_row(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass,
+                       uint32_t i, uint32_t row)
+{
+    const fl_train_ops *op = net->ops;
+    const float *w = net->w;
+    const fl_small_tokens *s = &rows->small[row];
+    float *e = k->encoded + (size_t)i * k->D;
+    size_t D = k->D;
+
+    memcpy(e, w + net->num_b, D * sizeof *e);
+    for (uint32_t f = 0; f < rows->categories; f++) {
+        uint32_t token = rows->category[(size_t)row * rows->categories + f];
+        if (fl_field_lost(pass, row, f)) token = FL_TOKEN_UNKNOWN;
+        op->add(e, w + net->category[f] + token * D, D);
+    }
+    op->add(e, w + net->type + s->type * D, D);
+    op->add(e, w + net->amount + s->amount * D, D);
+    op->add(e, w + net->hour + s->hour * D, D);
+    op->add(e, w + net->weekday + s->weekday * D, D);
+    op->add(e, w + net->day + s->day * D, D);
+    op->from_fixed(k->numbers + (size_t)i * k->U, rows->number + (size_t)row * k->U,
+                   1.0f / FL_FIXED_ONE, k->U);
+}
+
+static void encode(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
+    const float *w = net->w;
+
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t row = k->window.row[i];
+        if (row != FL_NO_ROW) {
+            gather_row(k, net, rows, pass, i, row);
+        } else {
+            memset(k->encoded + i * D, 0, D * sizeof(float));
+            memset(k->numbers + (size_t)i * k->U, 0, k->U * sizeof(float));
+        }
+    }
+    fl_sgemm(false, false, N, D, k->U, 1, k->numbers, k->U, w + net->num_w, D, 1, k->encoded, D);
+    fl_sgemm(false, false, N, 2 * D, D, 1, k->encoded, D, w + net->w1, 2 * D, 0, k->hidden, 2 * D);
+    net->ops->bias_relu(k->hidden, w + net->b1, N, 2 * D);
+    memcpy(k->input, k->encoded, N * D * sizeof(float));
+    for (size_t i = 0; i < N; i++) net->ops->add(k->input + i * D, w + net->b2, D);
+    fl_sgemm(false, false, N, D, 2 * D, 1, k->hidden, 2 * D, w + net->w2, D, 1, k->input, D);
+}
+
+/* What the stream adds to the shared encoding: the gap since its entity's last event, and the payer's state. */
+static void add_stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows,
+                              const fl_pass *pass)
+{
+    const fl_net_stream *q = &net->stream[pass->stream];
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D, H = k->H;
+
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t row = k->window.row[i], previous = k->window.previous[i];
+        if (row == FL_NO_ROW) continue;
+        bool first = previous == FL_NO_ROW;
+        int64_t dt = first ? 0 : rows->time_us[row] - rows->time_us[previous];
+        net->ops->add(k->input + i * D, net->w + q->dt_table + fl_dt_token(dt, first) * D, D);
+        net->ops->axpy(k->input + i * D, fl_dt_number(dt, first), net->w + q->dt_w, D);
+    }
+    if (q->peer == SIZE_MAX || !pass->peer) return;
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t row = k->window.row[i];
+        if (row != FL_NO_ROW) net->ops->from_bf16(k->peer + i * H, pass->peer + (size_t)row * H, H);
+        else memset(k->peer + i * H, 0, H * sizeof(float));
+    }
+    fl_sgemm(false, false, N, D, H, 1, k->peer, H, net->w + q->peer, D, 1, k->input, D);
+}
+
+static void recur(fl_worker *k, const fl_net *net, int stream)
+{
+    const fl_net_stream *q = &net->stream[stream];
+    const fl_window *window = &k->window;
+    size_t L = window->lanes, H = k->H, N = L * window->steps;
+    const float *state = k->state;
+
+    for (size_t i = 0; i < N; i++)
+        memcpy(k->gates + i * 3 * H, net->w + q->bx, 3 * H * sizeof(float));
+    fl_sgemm(false, false, N, 3 * H, k->D, 1, k->input, k->D, net->w + q->wx, 3 * H, 1, k->gates,
+             3 * H);
+    for (size_t t = 0; t < window->steps; t++) {
+        float *before = k->before + t * L * H, *gh = k->recurrent + t * L * 3 * H,
+              *after = k->after + t * L * H;
+        for (size_t l = 0; l < L; l++) {
+            if (window->fresh[t * L + l]) memset(before + l * H, 0, H * sizeof(float));
+            else memcpy(before + l * H, state + l * H, H * sizeof(float));
+            memcpy(gh + l * 3 * H, net->w + q->bh, 3 * H * sizeof(float));
+        }
+        fl_sgemm(false, false, L, 3 * H, H, 1, before, H, net->w + q->wh, 3 * H, 1, gh, 3 * H);
+        net->ops->gru(k->gates + t * L * 3 * H, gh, before, after, L, H);
+        for (size_t l = 0; l < L; l++)
+            if (window->row[t * L + l] == FL_NO_ROW)
+                memcpy(after + l * H, before + l * H, H * sizeof(float));
+        state = after;
+    }
+    memmove(k->state, state, L * H * sizeof(float));
+}
+
+void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to)
+{
+    const fl_net_stream *q = &net->stream[pass->stream];
+
+    *from = pass->encoder && q->from == net->encoder_to ? 0 : q->from;
+    *to = q->to;
+}
+
+void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    size_t from, to;
+
+    encode(k, net, rows, pass);
+    add_stream_inputs(k, net, rows, pass);
+    recur(k, net, pass->stream);
+    if (pass->train) {
+        fl_pass_range(net, pass, &from, &to);
+        memset(k->gradient + from, 0, (to - from) * sizeof(float));
+    }
+    fl_worker_heads(k, net, rows, pass);
+    if (pass->train) fl_worker_backward(k, net, rows, pass);
+}

@@ -1,0 +1,211 @@
+/* Owns the parameters and where each lies. Invariant: offsets follow from the network's shape alone; the encoder comes
+ * first, then each stream, so that what a phase trains is one range. */
+#include "train/net.h"
+#include <math.h>
+#include <stdio.h>
+
+static size_t take(size_t *at, size_t n, size_t align)
+{
+    *at = (*at + align - 1) / align * align;
+    size_t here = *at;
+    *at += n;
+    return here;
+}
+
+static const char *const stream_name[FL_STREAMS] = {"payer", "payee"};
+
+static uint32_t find(const fl_net *net, const char *name)
+{
+    for (uint32_t i = 0; i < net->parameters; i++)
+        if (!strcmp(net->list[i].name, name)) return i;
+    return UINT32_MAX;
+}
+
+/* Place a parameter by name; returns its offset, SIZE_MAX if the network has none of that name. */
+static size_t place(fl_net *net, size_t *at, size_t align, const char *name)
+{
+    uint32_t i = find(net, name);
+
+    if (i == UINT32_MAX) return SIZE_MAX;
+    net->offset[i] = take(at, net->list[i].rows * net->list[i].cols, align);
+    return net->offset[i];
+}
+
+static size_t place_of(fl_net *net, size_t *at, size_t align, int s, const char *rest)
+{
+    char name[192];
+
+    snprintf(name, sizeof name, "%s.%s", stream_name[s], rest);
+    return place(net, at, align, name);
+}
+
+static size_t place_head(fl_net *net, size_t *at, size_t align, int s, uint32_t t, const char *rest)
+{
+    char name[160];
+
+    snprintf(name, sizeof name, "head.%s.%s", net->target[t].name, rest);
+    return place_of(net, at, align, s, name);
+}
+
+static void place_encoder(fl_net *net, size_t *at)
+{
+    for (uint32_t i = 0; i < net->network->categories; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "cat.%s.table", net->network->name[i]);
+        net->category[i] = place(net, at, 16, name);
+    }
+    net->type = place(net, at, 16, "type.table");
+    net->amount = place(net, at, 16, "amount.table");
+    net->hour = place(net, at, 16, "hour.table");
+    net->weekday = place(net, at, 16, "weekday.table");
+    net->day = place(net, at, 16, "day.table");
+    net->num_w = place(net, at, 16, "num.w");
+    net->num_b = place(net, at, 16, "num.b");
+    net->w1 = place(net, at, 16, "mlp.w1");
+    net->b1 = place(net, at, 16, "mlp.b1");
+    net->w2 = place(net, at, 16, "mlp.w2");
+    net->b2 = place(net, at, 16, "mlp.b2");
+    net->encoder_to = take(at, 0, 16);
+}
+
+/* The dense block's rows must follow each other without a gap: alignment 1 after the first. */
+static void place_stream(fl_net *net, size_t *at, int s)
+{
+    fl_net_stream *q = &net->stream[s];
+
+    q->from = take(at, 0, 16);
+    q->dt_table = place_of(net, at, 16, s, "dt.table");
+    q->dt_w = place_of(net, at, 16, s, "dt.w");
+    q->wx = place_of(net, at, 16, s, "gru.wx");
+    q->wh = place_of(net, at, 16, s, "gru.wh");
+    q->bx = place_of(net, at, 16, s, "gru.bx");
+    q->bh = place_of(net, at, 16, s, "gru.bh");
+    q->peer = place_of(net, at, 16, s, "peer.w");
+    for (uint32_t t = 0; t < net->targets; t++) {
+        uint32_t clusters = fl_target_clusters(&net->target[t]);
+        q->segment[q->segments++] =
+            (fl_segment){t, q->V, clusters ? clusters : net->target[t].tokens};
+        q->V += q->segment[q->segments - 1].size;
+    }
+    q->dense_w = take(at, 0, 16);
+    for (uint32_t t = 0; t < net->targets; t++)
+        place_head(net, at, 1, s, t, net->target[t].group ? "cw" : "w");
+    q->dense_b = take(at, 0, 16);
+    for (uint32_t t = 0; t < net->targets; t++)
+        place_head(net, at, 1, s, t, net->target[t].group ? "cb" : "b");
+    for (uint32_t t = 0; t < net->targets; t++) {
+        if (!net->target[t].group) continue;
+        q->member_w[t] = place_head(net, at, 16, s, t, "w");
+        q->member_b[t] = place_head(net, at, 16, s, t, "b");
+    }
+    q->to = take(at, 0, 16);
+}
+
+florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err)
+{
+    fl_net *net = fl_calloc(1, sizeof *net);
+    size_t at = 0;
+
+    *out = NULL;
+    if (!net) return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
+    net->network = network;
+    net->ops = fl_train_ops_get(NULL);
+    net->list = fl_calloc(FL_PARAMETERS_MAX, sizeof *net->list);
+    net->offset = fl_calloc(FL_PARAMETERS_MAX, sizeof *net->offset);
+    if (!net->list || !net->offset) {
+        fl_net_free(net);
+        return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
+    }
+    net->parameters = fl_network_parameters(network, net->list);
+    net->targets = fl_network_targets(network, net->target);
+    for (uint32_t i = 0; i < net->parameters; i++) net->offset[i] = SIZE_MAX;
+    place_encoder(net, &at);
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (network->stream[s]) place_stream(net, &at, s);
+    for (uint32_t i = 0; i < net->parameters; i++)
+        if (net->offset[i] == SIZE_MAX) {
+            florin_status st = fl_fail(err, FLORIN_EINTERNAL,
+                                       "network: parameter %s is not trained", net->list[i].name);
+            fl_net_free(net);
+            return st;
+        }
+    net->total = take(&at, 0, 16);
+    net->w = fl_alloc_aligned(net->total, sizeof *net->w);
+    if (!net->w) {
+        florin_status st = fl_fail(err, FLORIN_ENOMEM, "network: %zu parameters", net->total);
+        fl_net_free(net);
+        return st;
+    }
+    *out = net;
+    return FLORIN_OK;
+}
+
+void fl_net_free(fl_net *net)
+{
+    if (!net) return;
+    free(net->list);
+    free(net->offset);
+    free(net->w);
+    free(net);
+}
+
+/* Draws of a parameter depend on the seed and its name, not on its neighbours. */
+static void init_parameter(const fl_net *net, uint32_t i, uint64_t seed)
+{
+    const fl_parameter *p = &net->list[i];
+    float *w = net->w + net->offset[i];
+    size_t n = p->rows * p->cols;
+    bool head = strstr(p->name, ".head.") != NULL;
+    double scale = 0;
+    fl_rng rng;
+
+    fl_rng_seed(&rng, fl_hash64(p->name, strlen(p->name), seed));
+    switch (p->init) {
+    case FL_INIT_ZERO: memset(w, 0, n * sizeof *w); return;
+    case FL_INIT_TABLE: scale = 0.5; break;
+    case FL_INIT_MATRIX:
+        scale = head ? 0.25 / sqrt((double)p->cols) : 1.0 / sqrt((double)p->rows);
+        break;
+    case FL_INIT_RECURRENT: /* PyTorch's nn.GRU: uniform within 1/sqrt(H) */
+        scale = 1.0 / sqrt((double)net->network->h);
+        for (size_t k = 0; k < n; k++) w[k] = (float)((2 * fl_rng_double(&rng) - 1) * scale);
+        return;
+    }
+    for (size_t k = 0; k < n; k++) w[k] = (float)(fl_rng_normal(&rng) * scale);
+}
+
+void fl_net_init(fl_net *net, uint64_t seed)
+{
+    memset(net->w, 0, net->total * sizeof *net->w);
+    for (uint32_t i = 0; i < net->parameters; i++) init_parameter(net, i, seed);
+}
+
+void fl_net_bias(fl_net *net, int stream, double *const *counts)
+{
+    fl_net_stream *q = &net->stream[stream];
+
+    for (uint32_t k = 0; k < q->segments; k++) {
+        const fl_target *t = &net->target[q->segment[k].target];
+        const double *count = counts[q->segment[k].target];
+        float *bias = net->w + q->dense_b + q->segment[k].first;
+        if (!t->group) {
+            for (uint32_t v = 0; v < t->tokens; v++) bias[v] = (float)log(count[v] + 0.5);
+            continue;
+        }
+        float *member = net->w + q->member_b[q->segment[k].target];
+        for (uint32_t c = 0; c < q->segment[k].size; c++) {
+            double sum = 0;
+            for (uint32_t v = c * t->group; v < t->tokens && v < (c + 1) * t->group; v++) {
+                sum += count[v] + 0.5;
+                member[v] = (float)log(count[v] + 0.5);
+            }
+            bias[c] = (float)log(sum);
+        }
+    }
+    /* Softmax does not see a common shift: move each block's largest bias to zero, so that none is huge. */
+    for (uint32_t k = 0; k < q->segments; k++) {
+        float *bias = net->w + q->dense_b + q->segment[k].first, top = bias[0];
+        for (uint32_t v = 1; v < q->segment[k].size; v++) top = fmaxf(top, bias[v]);
+        for (uint32_t v = 0; v < q->segment[k].size; v++) bias[v] -= top;
+    }
+}

@@ -1,0 +1,98 @@
+/* The trainable network: all parameters in one array, laid out so that a stream's dense heads form one matrix, and one
+ * step's forward and backward over windows of sequences.
+ *
+ * Letters: N rows of a share (steps x lanes, step-major), L lanes, H state, D encoder, U number inputs, V columns of
+ * the dense block: every target of at most FL_FACTOR_MIN tokens and the clusters of the others, side by side. */
+#ifndef FL_NET_H
+#define FL_NET_H
+
+#include "kernels/train_ops.h"
+#include "model/network.h"
+#include "train/rows.h"
+
+enum { FL_SLICES = 4 };
+
+/* One column block of the dense matrix. */
+typedef struct {
+    uint32_t target, first, size;
+} fl_segment;
+
+typedef struct {
+    size_t dt_table, dt_w, wx, wh, bx, bh, peer; /* offsets; peer: SIZE_MAX without */
+    size_t dense_w, dense_b;                     /* [V][H], [V] */
+    uint32_t V, segments;
+    fl_segment segment[FL_TARGETS_MAX];
+    size_t member_w[FL_TARGETS_MAX],
+        member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
+    size_t from, to;              /* the stream's own parameters */
+} fl_net_stream;
+
+typedef struct {
+    const fl_network *network;
+    const fl_train_ops *ops;
+    fl_parameter *list; /* [parameters], as fl_network_parameters */
+    size_t *offset;     /* [parameters] */
+    uint32_t parameters, targets;
+    fl_target target[FL_TARGETS_MAX];
+    size_t category[FL_CATEGORIES_MAX], type, amount, hour, weekday, day;
+    size_t num_w, num_b, w1, b1, w2, b2;
+    size_t encoder_to; /* encoder: [0, encoder_to) */
+    fl_net_stream stream[FL_STREAMS];
+    size_t total;
+    float *w; /* [total] */
+} fl_net;
+
+florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err);
+void fl_net_free(fl_net *net);
+/* Initial values by seed and each parameter's name. */
+void fl_net_init(fl_net *net, uint64_t seed);
+/* Biases of a stream's heads = log of the smoothed popularity of each token: counts [targets] of [tokens]. */
+void fl_net_bias(fl_net *net, int stream, double *const *counts);
+
+/* One share of a window: what a step reads. Positions [steps][lanes]. */
+typedef struct {
+    uint32_t lanes, steps;
+    uint32_t *row;      /* FL_NO_ROW: nothing here, the state stays (never in a pass that trains) */
+    uint32_t *previous; /* row before it in the sequence, FL_NO_ROW: the entity's first event */
+    uint8_t *fresh;     /* 1: the state before it is zero */
+    float *weight;      /* of its loss; 0: context only */
+} fl_window;
+
+typedef struct fl_worker fl_worker; /* buffers of one share; one thread at a time */
+/* Room for `lanes` x `steps` positions. gradient: with gradients. */
+florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, uint32_t steps,
+                            bool gradient, florin_error *err);
+void fl_worker_free(fl_worker *k);
+fl_window *fl_worker_window(
+    fl_worker *k); /* to be filled before a pass; lanes, steps may be less than the room */
+float *
+fl_worker_state(fl_worker *k); /* [lanes][H] state before the window, after the pass: after it */
+float *fl_worker_gradient(fl_worker *k);          /* [total]; only the trained range is written */
+const float *fl_worker_nats(const fl_worker *k);  /* [N][targets]: -log p, 0 where weight is 0 */
+const float *fl_worker_after(const fl_worker *k); /* [N][H] states after each event */
+
+typedef struct {
+    int stream;
+    bool train;    /* else no dropout, no gradient */
+    bool encoder;  /* train the encoder too */
+    uint64_t seed; /* of this step's dropout */
+    double dropout;
+    const uint16_t *peer; /* [rows][H] bf16 states of the payer after each row, NULL: without */
+} fl_pass;
+/* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those of the range. */
+void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* [from, to) of the parameters that a pass trains. */
+void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to);
+
+/* AdamW over a range: gradients of the workers are summed in order, clipped by their norm, applied. */
+typedef struct {
+    float *m, *v; /* [total] */
+    uint64_t steps;
+    double rate, clip, decay;
+    uint32_t threads;
+} fl_optimiser;
+/* Returns the norm before clipping; not finite: nothing was changed. */
+double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers,
+                         size_t from, size_t to);
+
+#endif

@@ -1,0 +1,491 @@
+/* One pretraining from log to model file. Owns the order of things: rows, payer's stream, its states, payee's stream,
+ * measurements, file. Invariant: what decides the bytes (steps, validations, early stop) never reads a clock unless a
+ * time limit was asked for. */
+#include "base/file.h"
+#include "train/run.h"
+#include <math.h>
+
+enum { VALIDATION_EVENTS = 40000, VALIDATIONS = 10, JOURNAL_EVERY = 10 };
+
+/* ---- configuration ---- */
+
+fl_train_config fl_train_defaults(void)
+{
+    return (fl_train_config){.hidden = 256,
+                             .width = 128,
+                             .parts = 2,
+                             .vocabulary = 16384,
+                             .epochs = 3,
+                             .seed = 1,
+                             .until_us = INT64_MAX,
+                             .valid_from_us = INT64_MIN,
+                             .valid_share = 0.1,
+                             .unseen_share = 0.05,
+                             .rate = 2e-3,
+                             .rate_end = 1e-4,
+                             .warmup = 0.02,
+                             .clip = 1,
+                             .decay = 0.01,
+                             .field_dropout = 0.01,
+                             .patience = 3};
+}
+
+static florin_status out_of_range(florin_error *err, const char *option, const char *range)
+{
+    return fl_fail(err, FLORIN_EUSAGE, "%s must be %s", option, range);
+}
+
+florin_status fl_train_check(const fl_train_config *c, florin_error *err)
+{
+    if (!c->hidden || c->hidden > FL_H_MAX) return out_of_range(err, "--hidden", "1 to 2048");
+    if (!c->width || c->width > FL_D_MAX) return out_of_range(err, "--width", "1 to 1024");
+    if (!c->parts || c->parts > 64) return out_of_range(err, "--parts", "1 to 64");
+    if (c->lanes > 4096 || c->lanes % c->parts)
+        return out_of_range(err, "--lanes", "a multiple of --parts up to 4096");
+    if (c->window > 4096) return out_of_range(err, "--window", "1 to 4096");
+    if (!c->vocabulary || c->vocabulary > FL_VOCABULARY_MAX / 2)
+        return out_of_range(err, "--vocabulary", "1 to 524288");
+    if (!(c->epochs > 0) || c->epochs > 10000)
+        return out_of_range(err, "--epochs", "above 0 and at most 10000");
+    if (!(c->minutes >= 0) || c->minutes > 1e6) return out_of_range(err, "--minutes", "at least 0");
+    if (!(c->valid_share >= 0) || c->valid_share > 0.9)
+        return out_of_range(err, "--valid-share", "0 to 0.9");
+    if (!(c->unseen_share >= 0) || c->unseen_share > 0.9)
+        return out_of_range(err, "--unseen-share", "0 to 0.9");
+    if (!(c->rate > 0) || c->rate > 1 || !(c->rate_end >= 0) || c->rate_end > c->rate)
+        return out_of_range(err, "--rate", "above 0 and at most 1");
+    if (!(c->field_dropout >= 0) || c->field_dropout > 0.9)
+        return out_of_range(err, "--dropout", "0 to 0.9");
+    if (c->valid_from_us != INT64_MIN && c->valid_from_us > c->until_us)
+        return out_of_range(err, "--valid-from", "before --until");
+    return FLORIN_OK;
+}
+
+json_t *fl_train_config_json(const fl_train_config *c)
+{
+    return json_pack("{sisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "hidden", (int)c->hidden,
+                     "width", (int)c->width, "lanes", (int)c->lanes, "window", (int)c->window,
+                     "parts", (int)c->parts, "vocabulary", (int)c->vocabulary, "epochs", c->epochs,
+                     "steps", (json_int_t)c->steps, "minutes", c->minutes, "seed",
+                     (json_int_t)c->seed, "until_us", (json_int_t)c->until_us, "valid_from_us",
+                     (json_int_t)c->valid_from_us, "valid_share", c->valid_share, "unseen_share",
+                     c->unseen_share, "rate", c->rate, "rate_end", c->rate_end, "warmup", c->warmup,
+                     "clip", c->clip, "decay", c->decay, "field_dropout", c->field_dropout,
+                     "patience", (int)c->patience);
+}
+
+/* ---- set-up ---- */
+
+static uint64_t train_events(const fl_rows *rows, int stream)
+{
+    const fl_sequences *q = &rows->stream[stream];
+    uint64_t n = 0;
+
+    for (uint32_t e = 0; e < q->entities; e++)
+        for (uint64_t i = q->start[e];
+             !q->unseen[e] && i < q->start[e + 1] && q->row[i] < rows->train; i++)
+            n++;
+    return n;
+}
+
+/* Small data need small steps, or there are too few of them: aim at some hundreds. */
+static void choose_sizes(fl_train_config *c, uint64_t events)
+{
+    bool lanes = !c->lanes, window = !c->window;
+
+    if (lanes) c->lanes = (64 + c->parts - 1) / c->parts * c->parts;
+    if (window) c->window = 64;
+    while (c->epochs * (double)events / (double)(c->lanes * c->window) < 400) {
+        if (window && c->window > 32) c->window /= 2;
+        else if (lanes && c->lanes / 2 >= 16 && c->lanes / 2 % c->parts == 0) c->lanes /= 2;
+        else if (window && c->window > 16) c->window /= 2;
+        else break;
+    }
+}
+
+static florin_status set_up(fl_run *r, florin_error *err)
+{
+    char *folder = fl_path_dir(r->files->out);
+    florin_status st;
+
+    if (!folder) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
+    st = fl_rows_build(&r->rows, &r->network, &r->plan, r->log, &r->config, folder, r->ctx, err);
+    if (!st) st = fl_net_new(&r->net, r->network, err);
+    if (!st && r->network->stream[0] && r->network->stream[1]) {
+        uint64_t memory = r->ctx && r->ctx->memory_bytes ? r->ctx->memory_bytes : (uint64_t)2 << 30;
+        st = fl_scratch_new(&r->peer, (size_t)r->rows->count * r->network->h, sizeof(uint16_t),
+                            (size_t)(memory / 4), folder, err);
+    }
+    free(folder);
+    if (st) return st;
+    fl_net_init(r->net, r->config.seed);
+    uint64_t most = 0;
+    for (int s = 0; s < FL_STREAMS; s++) {
+        uint64_t n = r->network->stream[s] ? train_events(r->rows, s) : 0;
+        if (n > most) most = n;
+        r->phase[s] = (fl_phase){.best = INFINITY, .done = !r->network->stream[s]};
+    }
+    choose_sizes(&r->config, most);
+    for (int s = 0; s < FL_STREAMS; s++) {
+        if (r->phase[s].done) continue;
+        double n = r->config.epochs * (double)train_events(r->rows, s) /
+                   (double)(r->config.lanes * r->config.window);
+        r->phase[s].planned = (uint64_t)ceil(n) ? (uint64_t)ceil(n) : 1;
+        if (r->config.steps && r->phase[s].planned > r->config.steps)
+            r->phase[s].planned = r->config.steps;
+    }
+    r->optimiser.m = fl_alloc_aligned(r->net->total, sizeof(float));
+    r->optimiser.v = fl_alloc_aligned(r->net->total, sizeof(float));
+    r->best = fl_alloc_aligned(r->net->total, sizeof(float));
+    if (!r->optimiser.m || !r->optimiser.v || !r->best)
+        return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", r->net->total);
+    r->optimiser.clip = r->config.clip;
+    r->optimiser.decay = r->config.decay;
+    r->optimiser.threads = r->threads;
+    r->workers = r->config.parts;
+    for (uint32_t k = 0; k < r->workers && !st; k++)
+        st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,
+                           r->config.window, true, err);
+    return st;
+}
+
+static void tear_down(fl_run *r)
+{
+    for (uint32_t k = 0; k < r->workers; k++) fl_worker_free(r->worker[k]);
+    fl_lanes_free(r->lanes);
+    free(r->optimiser.m);
+    free(r->optimiser.v);
+    free(r->best);
+    fl_scratch_free(&r->peer);
+    fl_net_free(r->net);
+    fl_network_free(r->network);
+    fl_fold_plan_free(r->plan);
+    fl_rows_free(r->rows);
+}
+
+/* ---- one phase ---- */
+
+static florin_status begin_phase(fl_run *r, florin_error *err)
+{
+    double **counts = NULL;
+    florin_status st =
+        fl_lanes_new(&r->lanes, r->rows, r->stream, r->config.lanes, r->config.seed, err);
+
+    if (!st) st = fl_target_counts(&counts, r->net, r->rows, r->stream, err);
+    if (!st) fl_net_bias(r->net, r->stream, counts);
+    fl_target_counts_free(counts);
+    memset(r->optimiser.m, 0, r->net->total * sizeof(float));
+    memset(r->optimiser.v, 0, r->net->total * sizeof(float));
+    r->optimiser.steps = 0;
+    r->bad = 0;
+    for (uint32_t k = 0; k < r->workers; k++)
+        memset(fl_worker_state(r->worker[k]), 0,
+               (size_t)(r->config.lanes / r->workers) * r->network->h * sizeof(float));
+    return st;
+}
+
+/* The payer's states after every row, with the weights as they are now. */
+static florin_status keep_peer(fl_run *r, florin_error *err)
+{
+    fl_evaluation e = {.stream = 0,
+                       .keep = r->peer.data,
+                       .threads = r->threads,
+                       .ctx = r->ctx,
+                       .stage = "payer states"};
+
+    if (r->have_peer || !r->peer.data) return FLORIN_OK;
+    florin_status st = fl_evaluate(r->net, r->rows, &e, NULL, err);
+    r->have_peer = !st;
+    return st;
+}
+
+static florin_status validate(fl_run *r, uint8_t *skip, fl_nats *out, double *nats,
+                              florin_error *err)
+{
+    fl_held_out held = {r->rows, r->stream};
+    fl_evaluation e = {.stream = r->stream,
+                       .peer = r->stream ? r->peer.data : NULL,
+                       .slice = fl_held_out_slice,
+                       .arg = &held,
+                       .skip = skip,
+                       .threads = r->threads,
+                       .ctx = r->ctx};
+    florin_status st = fl_evaluate(r->net, r->rows, &e, out, err);
+
+    *nats = 0;
+    for (uint32_t t = 0; t < r->net->targets && !st; t++) *nats += out->nats[FL_LATER][t];
+    if (!st && out->events[FL_LATER]) *nats /= (double)out->events[FL_LATER];
+    return st;
+}
+
+/* Validate, keep the best weights, decide on stopping. */
+static florin_status judge(fl_run *r, uint8_t *skip, florin_error *err)
+{
+    fl_phase *p = &r->phase[r->stream];
+    const fl_net_stream *q = &r->net->stream[r->stream];
+    size_t from = q->from == r->net->encoder_to ? 0 : q->from;
+    fl_nats *out = fl_calloc(1, sizeof *out);
+    double nats;
+    florin_status st;
+
+    if (!out) return fl_fail(err, FLORIN_ENOMEM, "validation");
+    st = validate(r, skip, out, &nats, err);
+    bool some = !st && out->events[FL_LATER] > 0;
+    free(out);
+    if (!some) return st;
+    fl_run_journal(r, json_pack("{sssIsf}", "stream", r->stream ? "payee" : "payer", "step",
+                                (json_int_t)p->steps, "validation_nats", nats));
+    if (nats < p->best) {
+        p->best = nats;
+        p->best_step = p->steps;
+        r->bad = 0;
+        memcpy(r->best + from, r->net->w + from, (q->to - from) * sizeof(float));
+    } else if (++r->bad >= r->config.patience && r->config.patience && p->steps < p->planned) {
+        p->stopped_early = true;
+    }
+    return FLORIN_OK;
+}
+
+typedef struct {
+    fl_run *r;
+    fl_pass pass;
+} step_job;
+
+static void run_worker(void *arg, uint32_t i)
+{
+    step_job *j = arg;
+
+    fl_worker_pass(j->r->worker[i], j->r->net, j->r->rows, &j->pass);
+}
+
+/* Share of the phase that is done: by steps, or by time where a limit was asked for (55 % of it for the payer). */
+static double progress_of(const fl_run *r)
+{
+    const fl_phase *p = &r->phase[r->stream];
+    double done = (double)p->steps / (double)p->planned;
+
+    if (r->config.minutes > 0) {
+        bool both = r->network->stream[0] && r->network->stream[1];
+        double limit = r->config.minutes * 60e6 * (both && !r->stream ? 0.55 : 1.0);
+        double timed = (double)(fl_monotonic_us(r->ctx) - r->begun_us) / limit;
+        if (timed > done) done = timed;
+    }
+    return done;
+}
+
+static double rate_at(const fl_train_config *c, double done)
+{
+    if (done > 1) done = 1;
+    if (done < c->warmup) return c->rate * (done + 1e-3) / (c->warmup + 1e-3);
+    double x = (done - c->warmup) / (1 - c->warmup);
+    return c->rate_end + (c->rate - c->rate_end) * 0.5 * (1 + cos(3.14159265358979 * x));
+}
+
+static double mean_nats(const fl_run *r, uint64_t events)
+{
+    double sum = 0;
+
+    for (uint32_t k = 0; k < r->workers; k++) {
+        const fl_window *w = fl_worker_window(r->worker[k]);
+        size_t n = (size_t)w->lanes * w->steps * r->net->targets;
+        for (size_t i = 0; i < n; i++) sum += (double)fl_worker_nats(r->worker[k])[i];
+    }
+    return events ? sum / (double)events : 0;
+}
+
+static florin_status one_step(fl_run *r, florin_error *err)
+{
+    fl_phase *p = &r->phase[r->stream];
+    step_job j = {
+        r,
+        {.stream = r->stream,
+         .train = true,
+         .encoder = r->net->stream[r->stream].from == r->net->encoder_to,
+         .seed = fl_mix64(r->config.seed ^ fl_mix64(p->steps * 2 + (uint64_t)r->stream + 1)),
+         .dropout = r->config.field_dropout,
+         .peer = r->stream ? r->peer.data : NULL}};
+    size_t from, to;
+    uint64_t loss = fl_lanes_next(r->lanes, r->worker, r->workers, r->config.window);
+
+    fl_parallel(r->threads, r->workers, run_worker, &j);
+    fl_pass_range(r->net, &j.pass, &from, &to);
+    double nats = mean_nats(r, loss);
+    r->optimiser.rate = rate_at(&r->config, progress_of(r));
+    double norm = fl_optimiser_step(&r->optimiser, r->net, r->worker, r->workers, from, to);
+    if (!isfinite(norm) || !isfinite(nats))
+        return fl_fail(err, FLORIN_EINTERNAL,
+                       "training of the %s stream left the range of numbers at step %llu; try a "
+                       "smaller --rate",
+                       r->stream ? "payee" : "payer", (unsigned long long)p->steps);
+    p->train_nats = p->steps ? 0.95 * p->train_nats + 0.05 * nats : nats;
+    p->steps++;
+    p->events += (uint64_t)r->config.lanes * r->config.window;
+    r->counted_events += (uint64_t)r->config.lanes * r->config.window;
+    if (p->steps % JOURNAL_EVERY == 0)
+        fl_run_journal(r, json_pack("{sssIsfsfsfsf}", "stream", r->stream ? "payee" : "payer",
+                                    "step", (json_int_t)p->steps, "nats", nats, "norm", norm,
+                                    "rate", r->optimiser.rate, "events_per_s", r->events_per_s));
+    return FLORIN_OK;
+}
+
+static void show(fl_run *r)
+{
+    fl_phase *p = &r->phase[r->stream];
+    int64_t now = fl_monotonic_us(r->ctx);
+
+    if (now - r->counted_us > 500000) {
+        r->events_per_s = (double)r->counted_events * 1e6 / (double)(now - r->counted_us);
+        r->counted_us = now;
+        r->counted_events = 0;
+    }
+    fl_progress_note(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->steps, p->planned,
+                     "%.0f events/s, %.2f nats", r->events_per_s, p->train_nats);
+}
+
+static void checkpoint_if_due(fl_run *r, bool now)
+{
+    florin_error local = {0};
+    int64_t t = fl_monotonic_us(r->ctx);
+
+    if (!now &&
+        (r->files->checkpoint_s <= 0 || (double)(t - r->saved_us) < r->files->checkpoint_s * 1e6))
+        return;
+    r->saved_us = t;
+    if (fl_checkpoint_save(r, &local))
+        fl_say(r->ctx, FLORIN_LOG_WARN, "no checkpoint this time, training goes on: %s",
+               local.message);
+}
+
+static bool phase_over(const fl_run *r)
+{
+    const fl_phase *p = &r->phase[r->stream];
+
+    return p->steps >= p->planned || p->stopped_early ||
+           (r->config.minutes > 0 && progress_of(r) >= 1);
+}
+
+static florin_status end_phase(fl_run *r)
+{
+    fl_phase *p = &r->phase[r->stream];
+    const fl_net_stream *q = &r->net->stream[r->stream];
+    size_t from = q->from == r->net->encoder_to ? 0 : q->from;
+
+    if (isfinite(p->best)) memcpy(r->net->w + from, r->best + from, (q->to - from) * sizeof(float));
+    p->done = true;
+    fl_lanes_free(r->lanes);
+    r->lanes = NULL;
+    fl_progress(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->planned, p->planned);
+    return FLORIN_OK;
+}
+
+static florin_status stopped(fl_run *r, florin_error *err)
+{
+    florin_error local = {0};
+
+    if (fl_checkpoint_save(r, &local))
+        return fl_fail(err, FLORIN_ECANCELLED,
+                       "stopped at step %llu; the last checkpoint stays (a new one failed: %s)",
+                       (unsigned long long)r->phase[r->stream].steps, local.message);
+    return fl_fail(
+        err, FLORIN_ECANCELLED,
+        "stopped at step %llu of the %s stream; go on with the same command and --resume",
+        (unsigned long long)r->phase[r->stream].steps, r->stream ? "payee" : "payer");
+}
+
+static florin_status run_phase(fl_run *r, florin_error *err)
+{
+    fl_phase *p = &r->phase[r->stream];
+    uint64_t every = (p->planned + VALIDATIONS - 1) / VALIDATIONS;
+    uint8_t *skip = fl_calloc((size_t)r->rows->stream[r->stream].entities + 1, 1);
+    florin_status st = FLORIN_OK;
+
+    if (!skip) return fl_fail(err, FLORIN_ENOMEM, "validation");
+    uint64_t held = fl_held_out_choose(r->rows, r->stream, VALIDATION_EVENTS, skip);
+    if (r->stream) st = keep_peer(r, err);
+    if (!st && !r->lanes) st = begin_phase(r, err);
+    while (!st && !phase_over(r)) {
+        st = one_step(r, err);
+        if (st) break;
+        r->steps_now++;
+        if (held && (p->steps % every == 0 || p->steps == p->planned)) st = judge(r, skip, err);
+        if (st) break;
+        show(r);
+        if (fl_cancelled(r->ctx) || (r->files->stop_after && r->steps_now >= r->files->stop_after))
+            st = stopped(r, err);
+        else checkpoint_if_due(r, false);
+    }
+    /* A time limit ends between validations: the last weights take part too. */
+    if (!st && held && r->config.minutes > 0 && p->steps % every && p->steps < p->planned)
+        st = judge(r, skip, err);
+    if (!st) st = end_phase(r);
+    free(skip);
+    return st;
+}
+
+/* ---- the model file ---- */
+
+static florin_status save_model(fl_run *r, const json_t *report, florin_error *err)
+{
+    fl_tensor *tensor = fl_calloc(r->net->parameters, sizeof *tensor);
+    json_t *meta = json_pack(
+        "{siso*so*so*s[]}", "florin", 1, "schema", fl_schema_to_json(fl_log_schema(r->log)), "fold",
+        fl_fold_plan_to_json(r->plan), "network", fl_network_to_json(r->network), "heads");
+    florin_status st = FLORIN_OK;
+
+    if (!tensor || !meta || json_object_update(meta, (json_t *)(uintptr_t)report)) {
+        st = fl_fail(err, FLORIN_ENOMEM, "model file");
+        goto done;
+    }
+    for (uint32_t i = 0; i < r->net->parameters; i++) {
+        const fl_parameter *p = &r->net->list[i];
+        tensor[i] = (fl_tensor){.name = p->name,
+                                .type = FL_F32,
+                                .dims = 2,
+                                .dim = {p->rows, p->cols},
+                                .data = r->net->w + r->net->offset[i]};
+    }
+    st = fl_model_file_save(r->files->out, meta, tensor, r->net->parameters, err);
+done:
+    json_decref(meta);
+    free(tensor);
+    return st;
+}
+
+florin_status fl_pretrain(const fl_log *log, const fl_train_config *config,
+                          const fl_train_files *files, const florin_context *ctx, json_t **report,
+                          florin_error *err)
+{
+    fl_run *r = fl_calloc(1, sizeof *r);
+    florin_status st;
+    bool found = false;
+
+    *report = NULL;
+    if (!r) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
+    r->log = log;
+    r->ctx = ctx;
+    r->files = files;
+    r->config = *config;
+    r->threads = fl_threads(ctx);
+    st = fl_train_check(config, err);
+    if (!st) st = set_up(r, err);
+    if (!st && files->resume) st = fl_checkpoint_load(r, &found, err);
+    if (!st && files->resume && !found)
+        fl_say(ctx, FLORIN_LOG_WARN, "no checkpoint beside %s: starting from the beginning",
+               files->out);
+    r->begun_us = r->saved_us = r->counted_us = fl_monotonic_us(ctx);
+    for (int s = 0; s < FL_STREAMS && !st; s++) {
+        if (r->phase[s].done) continue;
+        r->stream = s;
+        st = run_phase(r, err);
+    }
+    if (!st) st = fl_run_report(r, report, err);
+    if (!st) st = save_model(r, *report, err);
+    if (!st) fl_checkpoint_remove(files->out);
+    if (st) {
+        json_decref(*report);
+        *report = NULL;
+    }
+    tear_down(r);
+    free(r);
+    return st;
+}

@@ -1,0 +1,54 @@
+/* The rows that pretraining sees, encoded once: tokens, fixed-point numbers, and each stream's sequences. */
+#ifndef FL_ROWS_H
+#define FL_ROWS_H
+
+#include "fold/replay.h"
+#include "model/network.h"
+#include "train/scratch.h"
+#include "train/train.h"
+
+enum { FL_FIXED_ONE = 3200 }; /* number inputs lie in [-10, 10]: int16 steps of 1/3200 */
+#define FL_NO_ROW UINT32_MAX
+
+typedef struct {
+    uint32_t entities;
+    uint64_t *start; /* [entities + 1] into row */
+    uint32_t *row;   /* rows of an entity in log order */
+    uint64_t *hash;  /* [entities] keyed hash of the identifier */
+    uint8_t *unseen; /* [entities] 1: never trained on */
+    uint64_t rows;   /* all entities together */
+} fl_sequences;
+
+typedef struct {
+    uint8_t type, amount, hour, weekday, day;
+} fl_small_tokens;
+
+typedef struct {
+    uint32_t count, train; /* rows; rows before valid_from_us: [0, train) may be trained on */
+    uint32_t categories, numbers; /* numbers: fl_network_numbers */
+    int64_t valid_from_us, first_us, last_us;
+    int64_t *time_us;       /* [count] */
+    uint32_t *category;     /* [count][categories] */
+    fl_small_tokens *small; /* [count] */
+    int16_t *number;        /* [count][numbers] */
+    fl_scratch number_block;
+    fl_sequences stream[FL_STREAMS];
+    char hash[65];   /* of the events and labels used */
+    uint64_t labels; /* labels known before T */
+} fl_rows;
+
+/* Fits the fold plan, vocabularies, bins and scales on the training rows, then encodes all rows before T. *network and
+ * *plan are the caller's to free. Not enough rows is FLORIN_EINPUT. */
+florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **plan,
+                            const fl_log *log, const fl_train_config *config, const char *folder,
+                            const florin_context *ctx, florin_error *err);
+void fl_rows_free(fl_rows *r);
+
+/* Steps of it, also used by tests. */
+florin_status fl_network_fit(fl_network *n, const fl_log *log, uint32_t rows, uint32_t vocabulary,
+                             florin_error *err);
+/* Target's token of a row; previous: the row before it in the stream's sequence, FL_NO_ROW if none. */
+uint32_t fl_rows_target(const fl_rows *r, const fl_target *t, uint32_t row, uint32_t previous);
+uint32_t fl_rows_gap(const fl_rows *r, uint32_t row, uint32_t previous);
+
+#endif

@@ -1,0 +1,56 @@
+/* Inside of a pretraining, shared by pretrain.c, checkpoint.c and report.c. */
+#ifndef FL_RUN_H
+#define FL_RUN_H
+
+#include "train/baseline.h"
+#include "train/lanes.h"
+
+typedef struct {
+    bool done;
+    uint64_t steps, planned, events; /* done, planned; events trained on */
+    double train_nats;               /* moving mean of the sum over targets */
+    double best; /* lowest validation nats, sum over targets; INFINITY: none yet */
+    uint64_t best_step;
+    bool stopped_early;
+} fl_phase;
+
+typedef struct {
+    const fl_log *log;
+    const florin_context *ctx;
+    const fl_train_files *files;
+    fl_train_config config; /* with lanes and window chosen */
+    fl_rows *rows;
+    fl_network *network;
+    fl_fold_plan *plan;
+    fl_net *net;
+    fl_scratch peer; /* [rows][H] bf16 */
+    bool have_peer;
+    fl_worker *worker[64];
+    uint32_t workers, threads;
+    /* The state of training: what a checkpoint holds. */
+    fl_phase phase[FL_STREAMS];
+    int stream;   /* being trained */
+    uint32_t bad; /* validations in a row without gain */
+    fl_optimiser optimiser;
+    float *best; /* [total] weights at the best validation */
+    fl_lanes *lanes;
+    /* Time. */
+    int64_t begun_us, saved_us, counted_us;
+    uint64_t counted_events, steps_now; /* steps_now: since this call began */
+    double events_per_s;
+    bool journal_lost;
+} fl_run;
+
+char *fl_checkpoint_path(const char *out);
+/* A failed write leaves the old checkpoint in place. */
+florin_status fl_checkpoint_save(fl_run *r, florin_error *err);
+/* *found false: there is none. FLORIN_EINPUT: it belongs to another log or configuration. */
+florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err);
+void fl_checkpoint_remove(const char *out);
+
+/* "trained", "metrics", "baselines", as they go into the model file. */
+florin_status fl_run_report(fl_run *r, json_t **out, florin_error *err);
+/* One line of the journal (consumes j). A journal that can't be written is said once. */
+void fl_run_journal(fl_run *r, json_t *j);
+
+#endif

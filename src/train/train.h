@@ -1,0 +1,60 @@
+/* Pretraining: log + configuration -> model file. Everything else in this folder serves fl_pretrain.
+ *
+ * What may be used. T = until_us. Rows are taken in log order up to the first whose time is >= T; labels act through
+ * the fold, whose clock stays below T. Rows from the first with time >= valid_from_us on are the later slice: they are
+ * never trained on and no vocabulary, bin, mean or constant of the fold sees them. A share of each stream's entities,
+ * chosen by hash, is never trained on in that stream: the unseen entities.
+ *
+ * Streams. The payer's stream trains first, together with the encoder. Then both are frozen, its states over all rows
+ * are computed with the final weights and kept (bf16), and the payee's stream trains with them as an input. So what
+ * the payee reads in training is what it will read when scoring, and there is no cycle. With one stream there is one
+ * phase.
+ *
+ * Same log before T, configuration and machine type: same bytes, whatever the number of threads: a step is always
+ * split into `parts` shares whose gradients are summed in order. */
+#ifndef FL_TRAIN_H
+#define FL_TRAIN_H
+
+#include "data/log.h"
+#include "model/network.h"
+
+typedef struct {
+    uint32_t hidden, width; /* H, D */
+    uint32_t lanes,
+        window;     /* sequences side by side, events of one step in each; 0: by size of the data */
+    uint32_t parts; /* shares of a step; more threads than parts stay idle */
+    uint32_t vocabulary; /* largest number of known values per field */
+    double epochs;       /* passes over the training rows, per stream */
+    uint64_t steps;      /* 0: by epochs; else at most so many per stream */
+    double minutes;      /* 0: none; else a limit for all training (then bytes depend on speed) */
+    uint64_t seed;
+    int64_t until_us;      /* T */
+    int64_t valid_from_us; /* INT64_MIN: the last valid_share of the time before T */
+    double valid_share, unseen_share;
+    double rate, rate_end, warmup, clip, decay;
+    double field_dropout; /* share of category inputs that become the unknown token */
+    uint32_t patience;    /* validations without gain before a stream stops early; 0: never */
+} fl_train_config;
+
+fl_train_config fl_train_defaults(void);
+/* FLORIN_EUSAGE names the option that is out of range. */
+florin_status fl_train_check(const fl_train_config *c, florin_error *err);
+json_t *fl_train_config_json(const fl_train_config *c);
+
+typedef struct {
+    const char *out;     /* model file; the checkpoint lies beside it as OUT.checkpoint */
+    const char *journal; /* JSON lines, appended; NULL: none */
+    bool resume;         /* go on from the checkpoint if there is one that fits */
+    double checkpoint_s; /* seconds between checkpoints */
+    uint64_t stop_after; /* 0; tests: behave as if cancelled after so many steps */
+} fl_train_files;
+
+/* *report: what was learnt, as in the model file ("trained", "metrics", "baselines"). Caller frees. On Ctrl-C a
+ * checkpoint is written and FLORIN_ECANCELLED returned. */
+florin_status fl_pretrain(const fl_log *log, const fl_train_config *config,
+                          const fl_train_files *files, const florin_context *ctx, json_t **report,
+                          florin_error *err);
+/* The readable table of a report. */
+void fl_train_report_text(const florin_context *ctx, const json_t *report);
+
+#endif

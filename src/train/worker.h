@@ -1,0 +1,42 @@
+/* Inside of fl_worker, shared by forward.c, heads.c and backward.c. */
+#ifndef FL_WORKER_H
+#define FL_WORKER_H
+
+#include "train/net.h"
+
+struct fl_worker {
+    uint32_t H, D, U, targets, lanes, steps; /* room */
+    fl_window window;
+    float *block;               /* one allocation; the arrays below point into it */
+    float *state;               /* [lanes][H] */
+    float *numbers;             /* [N][U] */
+    float *encoded;             /* [N][D] sum of tables and numbers */
+    float *hidden;              /* [N][2D] after relu */
+    float *input;               /* [N][D] what enters the GRU */
+    float *peer;                /* [N][H] */
+    float *gates;               /* [N][3H] gx, then r z n, then their gradient */
+    float *recurrent;           /* [N][3H] gh, then its gradient */
+    float *before, *after;      /* [N][H] */
+    float *d_before;            /* [N][H] gradient from the heads */
+    float *d_after;             /* [lanes][H] */
+    float *d_input, *d_encoded; /* [N][D] */
+    float *d_hidden;            /* [N][2D] */
+    float *nats;                /* [N][targets] */
+    float *tile;                /* logits of a tile */
+    float *picked, *d_picked;   /* [N][H] states of the rows that a head looks at */
+    size_t tile_floats;
+    uint32_t *pick, *order; /* [N] positions with weight; positions by cluster */
+    uint32_t *cluster_at;   /* [clusters + 2] */
+    uint32_t *token;        /* [N] of the target at hand */
+    float *gradient;        /* [total], NULL without */
+};
+
+/* heads.c. Predicts the targets of all positions with weight from `before`; fills nats; with train also d_before and
+ * the heads' gradients. */
+void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* backward.c. From d_before to all other gradients. */
+void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* Is category field i of this row shown as the unknown token in this step? */
+bool fl_field_lost(const fl_pass *pass, uint32_t row, uint32_t field);
+
+#endif

@@ -1,0 +1,144 @@
+/* A whole log through the model: the same bytes every time and however the log is cut into segments; another
+ * schema is refused by name; an entity at a date is the fold's reading, its state and its age. */
+#include "support/support.h"
+#include "support/model_fixture.h"
+#include "model/encode.h"
+#include <math.h>
+#include <stdio.h>
+
+enum { H = 24, D = 12, EVENTS = FIXTURE_EVENTS };
+
+static fl_model *open_model(void)
+{
+    fl_schema *s = fixture_schema();
+    fl_model *m;
+    florin_error err = {0};
+
+    if (fl_model_open(&m, fixture_model(scratch_path("encode.model"), s, H, D, 7), NULL, &err))
+        fail_msg("%s", err.message);
+    fl_schema_free(s);
+    return m;
+}
+
+static float *encode_all(const fl_model *m, const fl_log *log, int64_t ahead_us)
+{
+    uint32_t width = fl_model_row_width(m);
+    float *rows = fl_calloc((size_t)EVENTS * width, sizeof *rows);
+    fl_encode *e;
+    const float *values;
+    const fl_fold_carry *carry;
+    uint64_t row, n = 0;
+    florin_error err = {0};
+
+    if (fl_encode_open(&e, m, log, &err)) fail_msg("%s", err.message);
+    if (ahead_us && fl_encode_ahead(e, ahead_us, &err)) fail_msg("%s", err.message);
+    while (fl_encode_next(e, &row, NULL, &values, &carry)) {
+        assert_int_equal(row, n);
+        for (uint32_t c = 0; c < width; c++) assert_true(isfinite(values[c]));
+        memcpy(rows + n++ * width, values, width * sizeof *rows);
+    }
+    assert_int_equal(n, EVENTS);
+    assert_int_equal(fl_encode_peek(e), INT64_MAX);
+    fl_encode_close(e);
+    return rows;
+}
+
+static void test_same_bytes(void **state)
+{
+    fl_model *m = open_model();
+    fl_log *one = fixture_log("one.log", 1), *three = fixture_log("three.log", 3);
+    float *a = encode_all(m, one, 0), *b = encode_all(m, one, 0), *c = encode_all(m, three, 0);
+    size_t bytes = (size_t)EVENTS * fl_model_row_width(m) * sizeof(float);
+
+    (void)state;
+    assert_memory_equal(a, b, bytes);
+    assert_memory_equal(a, c, bytes);
+    free(b);
+    b = encode_all(m, one, INT64_MAX); /* many at a time */
+    assert_memory_equal(a, b, bytes);
+    free(b);
+    b = encode_all(m, one, FIXTURE_START + 333 * FIXTURE_STEP); /* many, then one by one */
+    assert_memory_equal(a, b, bytes);
+    free(a);
+    free(b);
+    free(c);
+    fl_log_close(one);
+    fl_log_close(three);
+    fl_model_close(m);
+}
+
+static void test_entities(void **state)
+{
+    fl_model *m = open_model();
+    fl_log *log = fixture_log("entities.log", 1);
+    fl_encode *e;
+    int64_t cut = FIXTURE_START + EVENTS / 2 * FIXTURE_STEP;
+    const float *values;
+    const fl_fold_carry *carry;
+    uint64_t row, seen = 0;
+    uint32_t unseen = 0;
+    fl_event event;
+
+    (void)state;
+    assert_int_equal(fl_encode_open(&e, m, log, NULL), FLORIN_OK);
+    while (fl_encode_peek(e) < cut && fl_encode_next(e, &row, &event, &values, &carry)) {
+        assert_true(event.time_us < cut);
+        seen++;
+    }
+    assert_int_equal(seen, EVENTS / 2);
+    for (int kind = 0; kind < 2; kind++) {
+        uint32_t width = fl_encode_entity_width(e, kind),
+                 fold = fl_fold_read_features(fl_model_plan(m), kind);
+        float out[2048], again[2048];
+        assert_int_equal(width, fold + H + 1);
+        assert_string_equal(fl_encode_entity_name(e, kind, fold),
+                            kind ? "embedding:payee.0" : "embedding:payer.0");
+        for (uint32_t i = 0; i < fl_log_entities(log, kind); i++) {
+            uint32_t events;
+            const float *h = fl_encode_state(e, kind, i, &events);
+            fl_encode_entity(e, kind, i, cut, out);
+            fl_encode_entity(e, kind, i, cut, again);
+            assert_memory_equal(out, again, width * sizeof *out);
+            assert_memory_equal(out + fold, h, H * sizeof *h);
+            for (uint32_t c = 0; c < width; c++) assert_true(isfinite(out[c]));
+            assert_true(events ? out[width - 1] >= 0 : out[width - 1] == -1);
+            unseen += !events;
+        }
+    }
+    print_message("%u entities have no event yet\n", unseen);
+    fl_encode_close(e);
+    fl_log_close(log);
+    fl_model_close(m);
+}
+
+static void test_other_schema(void **state)
+{
+    fl_schema *s = fixture_schema();
+    fl_log *log = fixture_log("schema.log", 1);
+    fl_model *m;
+    fl_encode *e;
+    florin_error err = {0};
+
+    (void)state;
+    snprintf(s->category[2].name, FL_NAME_MAX, "land");
+    assert_int_equal(
+        fl_model_open(&m, fixture_model(scratch_path("other.model"), s, H, D, 7), NULL, NULL),
+        FLORIN_OK);
+    assert_int_equal(fl_encode_open(&e, m, log, &err), FLORIN_ESCHEMA);
+    assert_null(e);
+    assert_non_null(strstr(err.message, "land"));
+    fl_schema_free(s);
+    fl_model_close(m);
+    fl_log_close(log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_entities),
+        cmocka_unit_test(test_other_schema),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
