@@ -535,7 +535,8 @@ static void test_equals_inference(void **state)
     fl_log_close(log);
 }
 
-/* Probabilities of a factored and a dense head over the whole vocabulary add up to one: nats are comparable. */
+/* Probabilities of a factored and a dense head, mixed with a copy of two values, add up to one over the whole
+ * vocabulary: nats are comparable. */
 static void test_normalised(void **state)
 {
     fl_train_config c = small_config();
@@ -568,6 +569,7 @@ static void test_normalised(void **state)
             w->weight[0] = 0;
             w->weight[1] = 1;
             rows->category[4 * rows->categories + t] = v;
+            ((float *)rows->stream[0].share_block.data)[4 * net->targets + t] = v < 2 ? 0.5f : 0;
             fl_pass pass = {.stream = 0};
             fl_worker_pass(k, net, rows, &pass);
             sum += exp(-(double)fl_worker_nats(k)[net->targets + t]);
@@ -744,6 +746,7 @@ static void test_tiers(void **state)
                                    .scale = 1});
             loss[k] = op[k]->cross_entropy(d[k], c[k], H, H / 2, 0.25f);
             op[k]->axpy(d[k], 0.3f, c[k], H);
+            op[k]->scale(c[k], 0.7f, H);
             op[k]->column_sums(d[k], b[k], 2, H);
             op[k]->bias_relu(b[k], c[k], 2, H);
             op[k]->relu_back(c[k], b[k], H);

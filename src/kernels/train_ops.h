@@ -28,6 +28,7 @@ typedef struct {
     void (*relu_back)(float *d, const float *x, size_t n);     /* d = x > 0 ? d : 0 */
     void (*add)(float *y, const float *x, size_t n);           /* y += x */
     void (*axpy)(float *y, float a, const float *x, size_t n); /* y += a x */
+    void (*scale)(float *y, float a, size_t n);                /* y *= a */
     float (*dot)(const float *a, const float *b, size_t n);
     void (*column_sums)(float *y, const float *x, size_t rows, size_t n); /* y += sum of x's rows */
     void (*from_fixed)(float *y, const int16_t *x, float unit, size_t n); /* y = x * unit */

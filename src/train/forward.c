@@ -16,6 +16,15 @@ static size_t largest_group(const fl_net *net)
     return most;
 }
 
+/* Columns that all factored targets' members take together. */
+static size_t member_columns(const fl_net *net)
+{
+    size_t sum = 0;
+
+    for (uint32_t t = 0; t < net->targets; t++) sum += net->target[t].group;
+    return sum;
+}
+
 static uint32_t widest(const fl_net *net)
 {
     uint32_t most = 1;
@@ -54,6 +63,8 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->d_encoded, gradient ? N * D : 0},
         {&k->d_hidden, gradient ? N * 2 * D : 0},
         {&k->nats, N * k->targets},
+        {&k->part, N * k->targets},
+        {&k->member, gradient ? N * member_columns(net) : 0},
         {&k->tile, k->tile_floats},
         {&k->picked, N * H},
         {&k->d_picked, gradient ? N * H : 0},

@@ -87,12 +87,16 @@ static void place_stream(fl_net *net, size_t *at, int s)
             (fl_segment){t, q->V, clusters ? clusters : net->target[t].tokens};
         q->V += q->segment[q->segments - 1].size;
     }
+    q->gate = q->V;
+    q->V += net->targets;
     q->dense_w = take(at, 0, 16);
     for (uint32_t t = 0; t < net->targets; t++)
         place_head(net, at, 1, s, t, net->target[t].group ? "cw" : "w");
+    for (uint32_t t = 0; t < net->targets; t++) place_head(net, at, 1, s, t, "gw");
     q->dense_b = take(at, 0, 16);
     for (uint32_t t = 0; t < net->targets; t++)
         place_head(net, at, 1, s, t, net->target[t].group ? "cb" : "b");
+    for (uint32_t t = 0; t < net->targets; t++) place_head(net, at, 1, s, t, "gb");
     for (uint32_t t = 0; t < net->targets; t++) {
         if (!net->target[t].group) continue;
         q->member_w[t] = place_head(net, at, 16, s, t, "w");
@@ -207,5 +211,41 @@ void fl_net_bias(fl_net *net, int stream, double *const *counts)
         float *bias = net->w + q->dense_b + q->segment[k].first, top = bias[0];
         for (uint32_t v = 1; v < q->segment[k].size; v++) top = fmaxf(top, bias[v]);
         for (uint32_t v = 0; v < q->segment[k].size; v++) bias[v] -= top;
+    }
+}
+
+/* EM for one weight between two fixed predictions, popularity and copying (Dempster et al. 1977). */
+static double best_mixing(const fl_rows *rows, const fl_sequences *q, const fl_target *target,
+                          uint32_t t, uint32_t targets, const double *count)
+{
+    enum { ROUNDS = 12, SAMPLE = 50000 };
+    double share = 0.5, total = 0.5 * target->tokens;
+    uint64_t stride = q->rows / SAMPLE + 1;
+
+    for (uint32_t v = 0; v < target->tokens; v++) total += count[v];
+    for (int round = 0; round < ROUNDS; round++) {
+        double copied = 1, seen = 2; /* one for, one against: never all or nothing */
+        for (uint32_t e = 0; e < q->entities; e += (uint32_t)stride)
+            for (uint64_t i = q->start[e] + 1; i < q->start[e + 1]; i++) {
+                uint32_t row = q->row[i];
+                if (q->unseen[e] || row >= rows->train) break;
+                double p = (count[fl_rows_target(rows, target, row, q->row[i - 1])] + 0.5) / total;
+                double own = share * (double)q->share[(size_t)row * targets + t];
+                copied += own / (own + (1 - share) * p);
+                seen++;
+            }
+        share = copied / seen;
+    }
+    return share;
+}
+
+void fl_net_gates(fl_net *net, int stream, const fl_rows *rows, double *const *counts)
+{
+    const fl_net_stream *q = &net->stream[stream];
+
+    for (uint32_t t = 0; t < net->targets; t++) {
+        double g =
+            best_mixing(rows, &rows->stream[stream], &net->target[t], t, net->targets, counts[t]);
+        net->w[q->dense_b + q->gate + t] = (float)log(g / (1 - g));
     }
 }

@@ -2,7 +2,8 @@
  * step's forward and backward over windows of sequences.
  *
  * Letters: N rows of a share (steps x lanes, step-major), L lanes, H state, D encoder, U number inputs, V columns of
- * the dense block: every target of at most FL_FACTOR_MIN tokens and the clusters of the others, side by side. */
+ * the dense block: every target of at most FL_FACTOR_MIN tokens and the clusters of the others, side by side, then a
+ * copy gate per target. */
 #ifndef FL_NET_H
 #define FL_NET_H
 
@@ -20,7 +21,7 @@ typedef struct {
 typedef struct {
     size_t dt_table, dt_w, wx, wh, bx, bh, peer; /* offsets; peer: SIZE_MAX without */
     size_t dense_w, dense_b;                     /* [V][H], [V] */
-    uint32_t V, segments;
+    uint32_t V, gate, segments; /* gate: first column of the copy gates, one per target */
     fl_segment segment[FL_TARGETS_MAX];
     size_t member_w[FL_TARGETS_MAX],
         member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
@@ -48,6 +49,8 @@ void fl_net_free(fl_net *net);
 void fl_net_init(fl_net *net, uint64_t seed);
 /* Biases of a stream's heads = log of the smoothed popularity of each token: counts [targets] of [tokens]. */
 void fl_net_bias(fl_net *net, int stream, double *const *counts);
+/* Biases of a stream's copy gates = the mixing that would be best if the heads knew popularity alone. */
+void fl_net_gates(fl_net *net, int stream, const fl_rows *rows, double *const *counts);
 
 /* One share of a window: what a step reads. Positions [steps][lanes]. */
 typedef struct {

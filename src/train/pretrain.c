@@ -173,6 +173,7 @@ static florin_status begin_phase(fl_run *r, florin_error *err)
 
     if (!st) st = fl_target_counts(&counts, r->net, r->rows, r->stream, err);
     if (!st) fl_net_bias(r->net, r->stream, counts);
+    if (!st) fl_net_gates(r->net, r->stream, r->rows, counts);
     fl_target_counts_free(counts);
     memset(r->optimiser.m, 0, r->net->total * sizeof(float));
     memset(r->optimiser.v, 0, r->net->total * sizeof(float));

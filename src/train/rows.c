@@ -113,6 +113,34 @@ done:
     return st;
 }
 
+/* What a copy of the entity's recent tokens would say of each row, by the memory that inference keeps. */
+static florin_status fill_shares(fl_rows *r, fl_sequences *q, const fl_network *n,
+                                 const char *folder, const florin_context *ctx, florin_error *err)
+{
+    uint64_t memory = ctx && ctx->memory_bytes ? ctx->memory_bytes : (uint64_t)2 << 30;
+    fl_target target[FL_TARGETS_MAX];
+    uint32_t targets = fl_network_targets(n, target);
+    fl_copy_slot slot[FL_TARGETS_MAX][FL_COPY_SLOTS];
+    florin_status st = fl_scratch_new(&q->share_block, (size_t)r->count * targets, sizeof(float),
+                                      (size_t)(memory / 8), folder, err);
+    float *share = q->share_block.data;
+
+    if (st) return st;
+    for (uint32_t e = 0; e < q->entities; e++) {
+        memset(slot, 0, sizeof slot);
+        for (uint64_t i = q->start[e]; i < q->start[e + 1]; i++) {
+            uint32_t row = q->row[i], before = i > q->start[e] ? q->row[i - 1] : FL_NO_ROW;
+            for (uint32_t t = 0; t < targets; t++) {
+                uint32_t token = fl_rows_target(r, &target[t], row, before);
+                share[(size_t)row * targets + t] = fl_copy_share(slot[t], token);
+                fl_copy_add(slot[t], token);
+            }
+        }
+    }
+    q->share = share;
+    return FLORIN_OK;
+}
+
 /* ---- encoding ---- */
 
 static int16_t fixed(float x)
@@ -292,6 +320,7 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
             err, FLORIN_EINPUT,
             "%s: the schema has neither a payer nor a payee: mark an entity with `role: payer`",
             fl_log_path(log));
+    if (!st) (*network)->copy = true;
     if (!st) st = fl_network_fit(*network, log, r->train, config->vocabulary, err);
     if (!st) st = fit_features(*network, log, *plan, r->train, ctx, err);
     if (!st) st = allocate(r, *network, folder, ctx, err);
@@ -300,6 +329,7 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
         int kind = fl_schema_role(schema, s ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
         if (kind < 0) continue;
         st = build_sequences(&r->stream[s], log, kind, r->count, config->unseen_share, err);
+        if (!st) st = fill_shares(r, &r->stream[s], *network, folder, ctx, err);
     }
     if (st) {
         fl_rows_free(r);
@@ -321,6 +351,7 @@ void fl_rows_free(fl_rows *r)
         free(r->stream[s].row);
         free(r->stream[s].hash);
         free(r->stream[s].unseen);
+        fl_scratch_free(&r->stream[s].share_block);
     }
     free(r->time_us);
     free(r->category);

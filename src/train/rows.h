@@ -17,6 +17,10 @@ typedef struct {
     uint64_t *hash;  /* [entities] keyed hash of the identifier */
     uint8_t *unseen; /* [entities] 1: never trained on */
     uint64_t rows;   /* all entities together */
+    /* [rows of the log][targets]: how much of the entity's recent tokens before the row is the row's own token, as
+     * inference keeps them (fl_copy_share); 0 where the entity has no earlier event. */
+    const float *share;
+    fl_scratch share_block;
 } fl_sequences;
 
 typedef struct {

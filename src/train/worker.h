@@ -22,8 +22,10 @@ struct fl_worker {
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
-    float *tile;                /* logits of a tile */
-    float *picked, *d_picked;   /* [N][H] states of the rows that a head looks at */
+    float *part;   /* [N][targets] share of a prediction that is the head's, not the copy's */
+    float *member; /* per factored target [N][group]: softmax gradients of the members */
+    float *tile;   /* logits of a tile */
+    float *picked, *d_picked; /* [N][H] states of the rows that a head looks at */
     size_t tile_floats;
     uint32_t *pick, *order; /* [N] positions with weight; positions by cluster */
     uint32_t *cluster_at;   /* [clusters + 2] */
