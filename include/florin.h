@@ -308,6 +308,23 @@ typedef struct {
 FLORIN_CHECKED florin_status florin_draft(const florin_context *ctx,
                                           const florin_draft_options *opt, florin_error *err);
 
+/* ---- Describe: what is in an event log ---- */
+
+typedef struct {
+    uint32_t size;
+    florin_format format; /* text, JSON, or one self-contained HTML page */
+    const char *log;      /* folder of the event log */
+} florin_describe_options;
+#define FLORIN_DESCRIBE_INIT                                                                       \
+    {                                                                                              \
+        sizeof(florin_describe_options), FLORIN_TEXT, NULL                                         \
+    }
+
+/* Rows, span, event types, entities, fields, amounts, labels and rejected rows, to ctx->write. No identifier is
+ * ever shown. */
+FLORIN_CHECKED florin_status florin_describe(const florin_context *ctx,
+                                             const florin_describe_options *opt, florin_error *err);
+
 /* --- fit and eval: a task's head, and its honest figures --- */
 
 typedef struct {

@@ -9,7 +9,11 @@ const cli_command cli_commands[] = {
      "florin draft payments.csv --out payments.yaml", cmd_draft},
     {"import", "read tables into an event log", "SCHEMA.yaml --log LOG [FILE | SOURCE=FILE ...]",
      "florin import payments.yaml --log payments.log payments.csv", cmd_import},
-    /* describe */
+    {"describe", "what is in an event log, without names", "LOG [--features]",
+     "florin describe payments.log\n"
+     "florin describe payments.log --html > payments.html\n"
+     "florin describe payments.log --features   # every feature of the fold: name, unit, meaning",
+     cmd_describe},
     {"simulate", "make up a world of payments to try things on", "--out LOG [--events N] [--csv DIR]",
      "florin simulate --events 400000 --seed 1 --out bank", cmd_simulate},
     {"features", "every event's fold features as a table",

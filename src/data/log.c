@@ -461,6 +461,19 @@ int64_t fl_log_amount(const fl_log *log, uint64_t r)
     return s->amount[r];
 }
 
+uint16_t fl_log_currency(const fl_log *log, uint64_t r)
+{
+    const segment *s = segment_of(log, &r);
+    return s->currency[r];
+}
+
+bool fl_log_number(const fl_log *log, int field, uint64_t r, float *out)
+{
+    const segment *s = segment_of(log, &r);
+    *out = s->number[field][r];
+    return s->present[r] >> field & 1;
+}
+
 uint8_t fl_log_type(const fl_log *log, uint64_t r)
 {
     const segment *s = segment_of(log, &r);
@@ -484,6 +497,12 @@ uint64_t fl_log_category(const fl_log *log, int field, uint64_t r)
     const segment *s = segment_of(log, &r);
     uint32_t c = s->category[field][r];
     return c ? log->value[field].hash[c - 1] : 0;
+}
+
+uint32_t fl_log_category_code(const fl_log *log, int field, uint64_t r)
+{
+    const segment *s = segment_of(log, &r);
+    return s->category[field][r];
 }
 
 void fl_log_label(const fl_log *log, uint64_t i, fl_label *out)

@@ -59,10 +59,15 @@ void fl_log_event(const fl_log *log, uint64_t row, fl_event *out);
 /* Single columns, for scans. */
 int64_t fl_log_time(const fl_log *log, uint64_t row);
 int64_t fl_log_amount(const fl_log *log, uint64_t row);
+uint16_t fl_log_currency(const fl_log *log, uint64_t row);
+/* False: missing. */
+bool fl_log_number(const fl_log *log, int field, uint64_t row, float *out);
 uint8_t fl_log_type(const fl_log *log, uint64_t row);
 uint8_t fl_log_marks(const fl_log *log, uint64_t row);
 uint32_t fl_log_entity(const fl_log *log, int kind, uint64_t row);
 uint64_t fl_log_category(const fl_log *log, int field, uint64_t row);
+/* 1 + number of the value in the field's dictionary, 0 missing: for counting without a look-up. */
+uint32_t fl_log_category_code(const fl_log *log, int field, uint64_t row);
 /* The i-th label in arrival order. */
 void fl_log_label(const fl_log *log, uint64_t i, fl_label *out);
 /* Largest time over all rows / smallest; 0 if empty. */
