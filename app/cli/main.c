@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,8 +153,18 @@ static int run(int argc, char **argv)
     return c.command->run(&c, argc - 1, argv + 1);
 }
 
+/* OpenMP's threads (XGBoost's) spin while they wait. On a machine that is shared the spinning takes the cores from the
+ * thread they wait for: fits take five times as long. The runtime reads its settings before main, so start again with
+ * the right one. */
+static void wait_quietly(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+    wait_quietly(argv);
     catch_signals();
     int code = run(argc, argv);
     cli_progress_end();
