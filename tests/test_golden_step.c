@@ -1,0 +1,249 @@
+/* Three training steps against those that PyTorch made (tests/golden/pytorch_step.py): nats, states, gradients of every
+ * parameter, the norm that is clipped, and the weights after AdamW. */
+#include "support/support.h"
+#include "support/model_fixture.h"
+#include "base/file.h"
+#include "train/net.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+enum { H = 5, D = 4, ROWS = 48, STEPS = 6, LANES = 4, WORKERS = 2, FEATURES = 3 };
+
+/* ---- the stored file: a plain safetensors ---- */
+
+typedef struct {
+    char *bytes;
+    size_t size;
+    json_t *header;
+    const char *data;
+} golden;
+
+static void golden_open(golden *g)
+{
+    char path[1024];
+    uint64_t n;
+    florin_error err = {0};
+    const char *source = getenv("FLORIN_SOURCE");
+
+    snprintf(path, sizeof path, "%s/tests/golden/pytorch_step.safetensors", source ? source : "..");
+    if (fl_read_file(&g->bytes, &g->size, path, 1 << 24, &err)) fail_msg("%s", err.message);
+    memcpy(&n, g->bytes, 8);
+    g->header = json_loadb(g->bytes + 8, n, 0, NULL);
+    assert_non_null(g->header);
+    g->data = g->bytes + 8 + n;
+}
+
+/* A tensor of `bytes` bytes. */
+static const void *stored(const golden *g, size_t bytes, const char *format, ...) FL_PRINTF(3, 4);
+static const void *stored(const golden *g, size_t bytes, const char *format, ...)
+{
+    char name[160];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    const json_t *offsets = json_object_get(json_object_get(g->header, name), "data_offsets");
+    if (!offsets) fail_msg("the golden file has no %s", name);
+    size_t from = (size_t)json_integer_value(json_array_get(offsets, 0)),
+           to = (size_t)json_integer_value(json_array_get(offsets, 1));
+    if (to - from != bytes) fail_msg("%s has %zu bytes, not %zu", name, to - from, bytes);
+    void *copy = guarded(bytes); /* aligned, and nothing beyond it */
+    memcpy(copy, g->data + from, bytes);
+    return copy;
+}
+
+/* Distance of two arrays in units of the stored one's length. */
+static void same(const float *got, const float *want, size_t n, double tolerance, const char *what,
+                 int step)
+{
+    double apart = 0, size = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)got[i] - (double)want[i];
+        apart += d * d;
+        size += (double)want[i] * (double)want[i];
+    }
+    if (!(sqrt(apart) <= tolerance * sqrt(size) + 1e-9))
+        fail_msg("step %d, %s: %.3g apart, size %.3g", step + 1, what, sqrt(apart), sqrt(size));
+}
+
+/* ---- the same network and rows ---- */
+
+static fl_network *make_network(const fl_schema *s)
+{
+    static const uint32_t known[] = {5, 4, 253}, buckets[] = {0, 0, 7};
+    uint64_t hash[253];
+    fl_network *n;
+    florin_error err = {0};
+
+    for (uint32_t i = 0; i < 253; i++) hash[i] = i + 1;
+    if (fl_network_new(&n, s, H, D, FEATURES, &err)) fail_msg("%s", err.message);
+    assert_int_equal(n->categories, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(fl_vocabulary_set(&n->vocabulary[i], hash, known[i], buckets[i], NULL),
+                         FLORIN_OK);
+    n->copy = true;
+    return n;
+}
+
+typedef struct {
+    fl_rows rows;
+    const float *peer;
+    uint16_t peer16[ROWS * H];
+} inputs;
+
+static void make_rows(inputs *in, const golden *g, const fl_net *net)
+{
+    fl_rows *r = &in->rows;
+    size_t T = net->targets;
+    const float *share = stored(g, 2 * ROWS * T * sizeof(float), "rows/share");
+
+    *r = (fl_rows){
+        .count = ROWS, .train = ROWS, .categories = 3, .numbers = fl_network_numbers(net->network)};
+    r->time_us = (int64_t *)(uintptr_t)stored(g, ROWS * 8, "rows/time_us");
+    r->category = (uint32_t *)(uintptr_t)stored(g, ROWS * 3 * sizeof(uint32_t), "rows/category");
+    r->small = (fl_small_tokens *)(uintptr_t)stored(g, ROWS * 5, "rows/small");
+    r->number =
+        (int16_t *)(uintptr_t)stored(g, ROWS * (size_t)r->numbers * sizeof(int16_t), "rows/fixed");
+    for (int s = 0; s < 2; s++) r->stream[s].share = share + (size_t)s * ROWS * T;
+    in->peer = stored(g, ROWS * H * sizeof(float), "rows/peer");
+    net->ops->to_bf16(in->peer16, in->peer, (size_t)ROWS * H);
+}
+
+static void fill_window(fl_worker *const *worker, const double *window)
+{
+    enum { SHARE = LANES / WORKERS };
+
+    for (uint32_t t = 0; t < STEPS; t++)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            const double *v = window + (t * LANES + lane) * 4;
+            fl_window *w = fl_worker_window(worker[lane / SHARE]);
+            size_t at = t * SHARE + lane % SHARE;
+            w->row[at] = (uint32_t)v[0];
+            w->previous[at] = (uint32_t)v[1];
+            w->fresh[at] = v[2] > 0;
+            w->weight[at] = (float)v[3];
+        }
+}
+
+/* ---- a step ---- */
+
+static void check_pass(fl_worker *const *worker, const fl_net *net, const golden *g, int step)
+{
+    enum { SHARE = LANES / WORKERS };
+    size_t T = net->targets;
+    const float *nats = stored(g, STEPS * LANES * T * sizeof(float), "nats/%d", step);
+    const float *state = stored(g, LANES * H * sizeof(float), "state/%d", step);
+
+    for (uint32_t k = 0; k < WORKERS; k++) {
+        same(fl_worker_state(worker[k]), state + (size_t)k * SHARE * H, SHARE * H, 1e-5, "state",
+             step);
+        for (size_t t = 0; t < STEPS; t++)
+            same(fl_worker_nats(worker[k]) + t * SHARE * T, nats + (t * LANES + k * SHARE) * T,
+                 SHARE * T, 1e-5, "nats", step);
+    }
+}
+
+/* Of every parameter that the step trains: what the shares' gradients add up to. */
+static void check_gradients(fl_worker *const *worker, const fl_net *net, const golden *g, int step,
+                            size_t from, size_t to)
+{
+    uint32_t checked = 0;
+
+    for (uint32_t i = 0; i < net->parameters; i++) {
+        const fl_parameter *p = &net->list[i];
+        size_t at = net->offset[i], n = p->rows * p->cols;
+        if (at < from || at >= to) continue;
+        float *sum = guarded_floats(n);
+        for (uint32_t k = 0; k < WORKERS; k++)
+            net->ops->add(sum, fl_worker_gradient(worker[k]) + at, n);
+        same(sum, stored(g, n * sizeof(float), "gradient/%d/%s", step, p->name), n, 1e-5, p->name,
+             step);
+        checked++;
+    }
+    assert_true(checked > 30);
+}
+
+static void one_step(fl_worker *const *worker, fl_net *net, inputs *in, fl_optimiser *adam,
+                     const golden *g, int step)
+{
+    const double *window = stored(g, (size_t)3 * STEPS * LANES * 4 * sizeof(double), "window");
+    fl_pass pass = {.stream = step == 2,
+                    .train = true,
+                    .encoder = step < 2,
+                    .peer = step == 2 ? in->peer16 : NULL};
+    size_t from, to;
+
+    fill_window(worker, window + (size_t)step * STEPS * LANES * 4);
+    for (uint32_t k = 0; k < WORKERS; k++) fl_worker_pass(worker[k], net, &in->rows, &pass);
+    fl_pass_range(net, &pass, &from, &to);
+    check_pass(worker, net, g, step);
+    if (step != 1) check_gradients(worker, net, g, step, from, to);
+    float norm = (float)fl_optimiser_step(adam, net, worker, WORKERS, from, to);
+    same(&norm, stored(g, sizeof norm, "norm/%d", step), 1, 1e-5, "norm", step);
+    assert_true((double)norm > adam->clip);
+    for (uint32_t i = 0; i < net->parameters && step; i++) {
+        const fl_parameter *p = &net->list[i];
+        size_t at = net->offset[i], n = p->rows * p->cols;
+        if (at < from || at >= to) continue;
+        same(net->w + at, stored(g, n * sizeof(float), "after/%d/%s", step, p->name), n, 1e-5,
+             p->name, step);
+    }
+}
+
+static void test_steps(void **state)
+{
+    golden g;
+    inputs in = {0};
+    fl_schema *schema = fixture_schema();
+    fl_network *n = make_network(schema);
+    fl_net *net;
+    fl_worker *worker[WORKERS];
+
+    (void)state;
+    golden_open(&g);
+    assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
+    make_rows(&in, &g, net);
+    for (uint32_t i = 0; i < net->parameters; i++) {
+        size_t bytes = net->list[i].rows * net->list[i].cols * sizeof(float);
+        memcpy(net->w + net->offset[i], stored(&g, bytes, "start/%s", net->list[i].name), bytes);
+    }
+    const double *settings = stored(&g, 3 * sizeof(double), "settings");
+    fl_optimiser adam = {.m = fl_alloc_aligned(net->total, sizeof(float)),
+                         .v = fl_alloc_aligned(net->total, sizeof(float)),
+                         .rate = settings[0],
+                         .clip = settings[1],
+                         .decay = settings[2],
+                         .threads = 1};
+    for (uint32_t k = 0; k < WORKERS; k++)
+        assert_int_equal(fl_worker_new(&worker[k], net, LANES / WORKERS, STEPS, true, NULL),
+                         FLORIN_OK);
+    for (int step = 0; step < 3; step++) {
+        if (step == 2) { /* the payee begins anew, as pretraining does */
+            memset(adam.m, 0, net->total * sizeof(float));
+            memset(adam.v, 0, net->total * sizeof(float));
+            adam.steps = 0;
+            for (uint32_t k = 0; k < WORKERS; k++)
+                memset(fl_worker_state(worker[k]), 0, LANES / WORKERS * H * sizeof(float));
+        }
+        one_step(worker, net, &in, &adam, &g, step);
+    }
+    for (uint32_t k = 0; k < WORKERS; k++) fl_worker_free(worker[k]);
+    free(adam.m);
+    free(adam.v);
+    fl_net_free(net);
+    fl_network_free(n);
+    fl_schema_free(schema);
+    json_decref(g.header);
+    free(g.bytes);
+    guarded_free_all();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
