@@ -8,7 +8,9 @@
 #include "model/encode.h"
 #include "train/run.h"
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/time.h>
 
 #define UNTIL (FIXTURE_START + 500 * FIXTURE_STEP)
 
@@ -585,6 +587,61 @@ static void test_normalised(void **state)
     fl_log_close(log);
 }
 
+/* Signals that interrupt a pass change nothing (oneDNN's kernels would let a handler overwrite the heap). */
+static volatile sig_atomic_t alarms;
+
+static void count_alarm(int number)
+{
+    (void)number;
+    alarms++;
+}
+
+static void test_signals(void **state)
+{
+    fl_train_config c = small_config();
+    fl_rows *rows;
+    fl_network *n;
+    fl_fold_plan *plan;
+    fl_log *log;
+    fl_net *net;
+    fl_worker *k;
+    fl_lanes *l;
+    struct sigaction catch = {.sa_handler = count_alarm, .sa_flags = SA_RESTART}, before;
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+
+    (void)state;
+    c.width = 8;
+    c.hidden = 16;
+    build(&c, &rows, &n, &plan, &log, "signals");
+    assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
+    fl_net_init(net, 1);
+    assert_int_equal(fl_worker_new(&k, net, 16, 16, true, NULL), FLORIN_OK);
+    assert_int_equal(fl_lanes_new(&l, rows, 0, 16, 1, NULL), FLORIN_OK);
+    fl_lanes_next(l, &k, 1, 16);
+    fl_pass pass = {.stream = 0, .train = true, .encoder = true};
+    float *want = fl_alloc(net->total, sizeof *want);
+    fl_worker_pass(k, net, rows, &pass);
+    memcpy(want, fl_worker_gradient(k), net->total * sizeof *want);
+    sigaction(SIGALRM, &catch, &before);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; i < 2000 && alarms < 100; i++) {
+        memset(fl_worker_state(k), 0, (size_t)16 * n->h * sizeof(float));
+        fl_worker_pass(k, net, rows, &pass);
+        assert_memory_equal(fl_worker_gradient(k), want, net->total * sizeof *want);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    assert_true(alarms > 0);
+    free(want);
+    fl_lanes_free(l);
+    fl_worker_free(k);
+    fl_net_free(net);
+    fl_network_free(n);
+    fl_fold_plan_free(plan);
+    fl_rows_free(rows);
+    fl_log_close(log);
+}
+
 /* ---- windows ---- */
 
 /* Every trainable event of an epoch comes exactly once, histories in order, nothing of unseen entities or of the later
@@ -832,17 +889,12 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sgemm),
-        cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_lanes),
-        cmocka_unit_test(test_baselines),
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_nothing_after_until),
-        cmocka_unit_test(test_early_stop),
-        cmocka_unit_test(test_equals_inference),
+        cmocka_unit_test(test_sgemm),       cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_signals),     cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_baselines),   cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_resume),      cmocka_unit_test(test_nothing_after_until),
+        cmocka_unit_test(test_early_stop),  cmocka_unit_test(test_equals_inference),
         cmocka_unit_test(test_bad_options),
     };
 

@@ -9,6 +9,24 @@ extern void omp_set_num_threads(int n);
 
 static _Thread_local bool thread_ready;
 
+void fl_gemm_begin(fl_gemm_hold *hold)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGABRT);
+    pthread_sigmask(SIG_BLOCK, &all, &hold->before);
+}
+
+void fl_gemm_end(const fl_gemm_hold *hold)
+{
+    pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
+}
+
 void fl_sgemm(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha, const float *a,
               size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {

@@ -4,6 +4,15 @@
 #define FL_TRAIN_GEMM_H
 
 #include "base/base.h"
+#include <signal.h>
+
+/* Products must run between these two, on one thread: oneDNN 2.6's kernels use the stack pointer for other ends, so that a
+ * signal handler on the same stack overwrites the heap. Signals that come meanwhile wait; faults do not. */
+typedef struct {
+    sigset_t before;
+} fl_gemm_hold;
+void fl_gemm_begin(fl_gemm_hold *hold);
+void fl_gemm_end(const fl_gemm_hold *hold);
 
 /* C [m][n] = alpha * op(A) [m][k] * op(B) [k][n] + beta * C; op transposes where ta, tb is set. Leading dimensions are
  * those of the stored matrices. Sizes 0 are allowed. Runs on the calling thread alone. */

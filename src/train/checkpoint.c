@@ -12,10 +12,10 @@ char *fl_checkpoint_path(const char *out)
 
 static json_t *phase_json(const fl_phase *p)
 {
-    return json_pack("{sbsIsIsfsfsIsb}", "done", p->done, "steps", (json_int_t)p->steps, "events",
+    return json_pack("{sbsIsIsfsfsIsIsb}", "done", p->done, "steps", (json_int_t)p->steps, "events",
                      (json_int_t)p->events, "train_nats", p->train_nats, "best",
                      isfinite(p->best) ? p->best : -1.0, "best_step", (json_int_t)p->best_step,
-                     "stopped_early", p->stopped_early);
+                     "judged", (json_int_t)p->judged, "stopped_early", p->stopped_early);
 }
 
 static void phase_from(fl_phase *p, const json_t *j)
@@ -27,6 +27,7 @@ static void phase_from(fl_phase *p, const json_t *j)
     double best = fl_json_num(j, "best", -1);
     p->best = best >= 0 ? best : INFINITY;
     p->best_step = (uint64_t)fl_json_int(j, "best_step", 0);
+    p->judged = (uint64_t)fl_json_int(j, "judged", 0);
     p->stopped_early = fl_json_bool(j, "stopped_early", false);
 }
 
@@ -80,22 +81,44 @@ done:
     return st;
 }
 
+/* Sizes that were left to the program follow from the events. */
+static bool chosen(const char *key)
+{
+    return !strcmp(key, "lanes") || !strcmp(key, "window");
+}
+
+static florin_status check_options(const json_t *now, const json_t *there, bool sizes,
+                                   const char *path, florin_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)now, key, value)
+    {
+        double a = json_number_value(json_object_get(there, key)), b = json_number_value(value);
+        if (chosen(key) != sizes || a == b) continue;
+        return fl_fail(err, FLORIN_EINPUT,
+                       "%s: was made with other options (%s is %.16g there, %.16g now); use the "
+                       "same ones, or leave --resume out to start again",
+                       path, key, a, b);
+    }
+    return FLORIN_OK;
+}
+
 static florin_status check(const fl_run *r, const json_t *j, const char *path, florin_error *err)
 {
-    json_t *config = fl_train_config_json(&r->config);
-    bool same = config && json_equal(config, json_object_get(j, "config"));
+    json_t *now = fl_train_config_json(&r->config);
+    const json_t *there = json_object_get(j, "config");
+    florin_status st = now ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "checkpoint");
 
-    json_decref(config);
-    if (!same)
-        return fl_fail(err, FLORIN_EINPUT,
-                       "%s: was made with other options; use the same ones, or leave --resume out "
-                       "to start again",
-                       path);
-    if (strcmp(fl_json_str(j, "data_hash", ""), r->rows->hash) != 0)
-        return fl_fail(
+    if (!st) st = check_options(now, there, false, path, err);
+    if (!st && strcmp(fl_json_str(j, "data_hash", ""), r->rows->hash) != 0)
+        st = fl_fail(
             err, FLORIN_EINPUT,
             "%s: was made from other events; leave --resume out to start again on this log", path);
-    return FLORIN_OK;
+    if (!st) st = check_options(now, there, true, path, err);
+    json_decref(now);
+    return st;
 }
 
 static florin_status load_floats(const fl_model_file *f, const char *name, float *out, size_t n,

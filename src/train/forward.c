@@ -278,7 +278,9 @@ void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t 
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
     size_t from, to;
+    fl_gemm_hold hold;
 
+    fl_gemm_begin(&hold);
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);
     recur(k, net, pass->stream);
@@ -288,4 +290,5 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
     }
     fl_worker_heads(k, net, rows, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
+    fl_gemm_end(&hold);
 }

@@ -5,7 +5,7 @@
 #include "train/run.h"
 #include <math.h>
 
-enum { VALIDATION_EVENTS = 40000, VALIDATIONS = 10, JOURNAL_EVERY = 10 };
+enum { VALIDATION_EVENTS = 40000, VALIDATIONS = 10, JOURNAL_EVERY = 10, FIRST_SAVE_S = 5 };
 
 /* ---- configuration ---- */
 
@@ -233,6 +233,7 @@ static florin_status judge(fl_run *r, uint8_t *skip, florin_error *err)
     st = validate(r, skip, out, &nats, err);
     bool some = !st && out->events[FL_LATER] > 0;
     free(out);
+    if (!st) p->judged = p->steps;
     if (!some) return st;
     fl_run_journal(r, json_pack("{sssIsf}", "stream", r->stream ? "payee" : "payer", "step",
                                 (json_int_t)p->steps, "validation_nats", nats));
@@ -294,6 +295,20 @@ static double mean_nats(const fl_run *r, uint64_t events)
     return events ? sum / (double)events : 0;
 }
 
+/* Speed of the last half second or more; before the first is over, of what there is. */
+static void count_events(fl_run *r)
+{
+    int64_t now = fl_monotonic_us(r->ctx), span = now - r->counted_us;
+
+    r->counted_events += (uint64_t)r->config.lanes * r->config.window;
+    if (span > 500000 || (!r->timed && span > 0))
+        r->events_per_s = (double)r->counted_events * 1e6 / (double)span;
+    if (span <= 500000) return;
+    r->timed = true;
+    r->counted_us = now;
+    r->counted_events = 0;
+}
+
 static florin_status one_step(fl_run *r, florin_error *err)
 {
     fl_phase *p = &r->phase[r->stream];
@@ -321,7 +336,7 @@ static florin_status one_step(fl_run *r, florin_error *err)
     p->train_nats = p->steps ? 0.95 * p->train_nats + 0.05 * nats : nats;
     p->steps++;
     p->events += (uint64_t)r->config.lanes * r->config.window;
-    r->counted_events += (uint64_t)r->config.lanes * r->config.window;
+    count_events(r);
     if (p->steps % JOURNAL_EVERY == 0)
         fl_run_journal(r, json_pack("{sssIsfsfsfsf}", "stream", r->stream ? "payee" : "payer",
                                     "step", (json_int_t)p->steps, "nats", nats, "norm", norm,
@@ -329,32 +344,30 @@ static florin_status one_step(fl_run *r, florin_error *err)
     return FLORIN_OK;
 }
 
-static void show(fl_run *r)
+static void show(const fl_run *r)
 {
-    fl_phase *p = &r->phase[r->stream];
-    int64_t now = fl_monotonic_us(r->ctx);
+    const fl_phase *p = &r->phase[r->stream];
 
-    if (now - r->counted_us > 500000) {
-        r->events_per_s = (double)r->counted_events * 1e6 / (double)(now - r->counted_us);
-        r->counted_us = now;
-        r->counted_events = 0;
-    }
     fl_progress_note(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->steps, p->planned,
                      "%.0f events/s, %.2f nats", r->events_per_s, p->train_nats);
 }
 
+/* now: at the end of a phase, so that a stop in what follows loses nothing. A failure is said once, until one works. */
 static void checkpoint_if_due(fl_run *r, bool now)
 {
     florin_error local = {0};
     int64_t t = fl_monotonic_us(r->ctx);
+    double every = r->files->checkpoint_s, first = every < FIRST_SAVE_S ? every : FIRST_SAVE_S;
 
-    if (!now &&
-        (r->files->checkpoint_s <= 0 || (double)(t - r->saved_us) < r->files->checkpoint_s * 1e6))
+    if (!now && (every <= 0 || (double)(t - r->saved_us) < (r->saved ? every : first) * 1e6))
         return;
     r->saved_us = t;
-    if (fl_checkpoint_save(r, &local))
+    r->saved = true;
+    bool failed = fl_checkpoint_save(r, &local) != FLORIN_OK;
+    if (failed && !r->save_failed)
         fl_say(r->ctx, FLORIN_LOG_WARN, "no checkpoint this time, training goes on: %s",
                local.message);
+    r->save_failed = failed;
 }
 
 static bool phase_over(const fl_run *r)
@@ -365,7 +378,7 @@ static bool phase_over(const fl_run *r)
            (r->config.minutes > 0 && progress_of(r) >= 1);
 }
 
-static florin_status end_phase(fl_run *r)
+static void end_phase(fl_run *r)
 {
     fl_phase *p = &r->phase[r->stream];
     const fl_net_stream *q = &r->net->stream[r->stream];
@@ -376,27 +389,42 @@ static florin_status end_phase(fl_run *r)
     fl_lanes_free(r->lanes);
     r->lanes = NULL;
     fl_progress(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->planned, p->planned);
-    return FLORIN_OK;
+    checkpoint_if_due(r, true);
 }
 
+/* Not at a moment when another phase's lanes are still to be dealt: the checkpoint of the last phase's end holds. */
 static florin_status stopped(fl_run *r, florin_error *err)
 {
     florin_error local = {0};
+    const char *stream = r->stream ? "payee" : "payer";
+    unsigned long long steps = r->phase[r->stream].steps;
 
-    if (fl_checkpoint_save(r, &local))
-        return fl_fail(err, FLORIN_ECANCELLED,
-                       "stopped at step %llu; the last checkpoint stays (a new one failed: %s)",
-                       (unsigned long long)r->phase[r->stream].steps, local.message);
+    if (r->lanes && fl_checkpoint_save(r, &local))
+        return fl_fail(
+            err, FLORIN_ECANCELLED,
+            "stopped at step %llu of the %s stream; the last checkpoint stays (a new one "
+            "failed: %s)",
+            steps, stream, local.message);
     return fl_fail(
         err, FLORIN_ECANCELLED,
-        "stopped at step %llu of the %s stream; go on with the same command and --resume",
-        (unsigned long long)r->phase[r->stream].steps, r->stream ? "payee" : "payer");
+        "stopped at step %llu of the %s stream; go on with the same command and --resume", steps,
+        stream);
+}
+
+/* A validation that was interrupted is done again after --resume, before the next step. */
+static bool validation_due(const fl_run *r)
+{
+    const fl_phase *p = &r->phase[r->stream];
+    uint64_t every = (p->planned + VALIDATIONS - 1) / VALIDATIONS;
+
+    if (!p->steps || p->judged == p->steps) return false;
+    /* A time limit ends between validations: the last weights take part too. */
+    return p->steps % every == 0 || p->steps == p->planned ||
+           (r->config.minutes > 0 && progress_of(r) >= 1);
 }
 
 static florin_status run_phase(fl_run *r, florin_error *err)
 {
-    fl_phase *p = &r->phase[r->stream];
-    uint64_t every = (p->planned + VALIDATIONS - 1) / VALIDATIONS;
     uint8_t *skip = fl_calloc((size_t)r->rows->stream[r->stream].entities + 1, 1);
     florin_status st = FLORIN_OK;
 
@@ -404,21 +432,19 @@ static florin_status run_phase(fl_run *r, florin_error *err)
     uint64_t held = fl_held_out_choose(r->rows, r->stream, VALIDATION_EVENTS, skip);
     if (r->stream) st = keep_peer(r, err);
     if (!st && !r->lanes) st = begin_phase(r, err);
-    while (!st && !phase_over(r)) {
+    while (!st) {
+        if (held && validation_due(r)) st = judge(r, skip, err);
+        if (st || phase_over(r)) break;
         st = one_step(r, err);
         if (st) break;
         r->steps_now++;
-        if (held && (p->steps % every == 0 || p->steps == p->planned)) st = judge(r, skip, err);
-        if (st) break;
         show(r);
         if (fl_cancelled(r->ctx) || (r->files->stop_after && r->steps_now >= r->files->stop_after))
-            st = stopped(r, err);
+            st = fl_fail(err, FLORIN_ECANCELLED, "stopped");
         else checkpoint_if_due(r, false);
     }
-    /* A time limit ends between validations: the last weights take part too. */
-    if (!st && held && r->config.minutes > 0 && p->steps % every && p->steps < p->planned)
-        st = judge(r, skip, err);
-    if (!st) st = end_phase(r);
+    if (st == FLORIN_ECANCELLED) st = stopped(r, err);
+    if (!st) end_phase(r);
     free(skip);
     return st;
 }
@@ -479,7 +505,13 @@ florin_status fl_pretrain(const fl_log *log, const fl_train_config *config,
         r->stream = s;
         st = run_phase(r, err);
     }
-    if (!st) st = fl_run_report(r, report, err);
+    if (!st) {
+        st = keep_peer(r, err); /* not there yet if both phases were done before --resume */
+        if (!st) st = fl_run_report(r, report, err);
+        if (st == FLORIN_ECANCELLED)
+            st = fl_fail(err, st,
+                         "stopped while measuring; go on with the same command and --resume");
+    }
     if (!st) st = save_model(r, *report, err);
     if (!st) fl_checkpoint_remove(files->out);
     if (st) {

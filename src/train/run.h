@@ -9,8 +9,8 @@ typedef struct {
     bool done;
     uint64_t steps, planned, events; /* done, planned; events trained on */
     double train_nats;               /* moving mean of the sum over targets */
-    double best; /* lowest validation nats, sum over targets; INFINITY: none yet */
-    uint64_t best_step;
+    double best;                /* lowest validation nats, sum over targets; INFINITY: none yet */
+    uint64_t best_step, judged; /* judged: step of the last validation */
     bool stopped_early;
 } fl_phase;
 
@@ -38,7 +38,7 @@ typedef struct {
     int64_t begun_us, saved_us, counted_us;
     uint64_t counted_events, steps_now; /* steps_now: since this call began */
     double events_per_s;
-    bool journal_lost;
+    bool timed, journal_lost, saved, save_failed;
 } fl_run;
 
 char *fl_checkpoint_path(const char *out);

@@ -107,6 +107,9 @@ done_testing() {
     [ "$FAILURES" = 0 ] || { echo "$FAILURES of $((CHECKS + FAILURES)) checks failed"; exit 1; }
     echo "$CHECKS checks passed"
     cd /
+    local c
+    for c in ${CLEAN[@]+"${CLEAN[@]}"}; do eval "$c"; done
+    CLEAN=()
     rm -rf "$SCRATCH"
     exit 0
 }
