@@ -325,6 +325,38 @@ static void test_hostile(void **state)
     fl_fold_plan_free(p);
 }
 
+/* An old amount fades below any number while events without one keep the count alive: ratios to it stay finite. */
+static void test_faded_mean(void **state)
+{
+    (void)state;
+    fl_fold_plan *p = make_plan();
+    static world w;
+    float *f = calloc(fl_fold_features(p), sizeof *f);
+    const int64_t hour_us = 3600 * FL_SECOND_US,
+                  start_us = (1522540800ll - 8 * 3600) * FL_SECOND_US; /* an epoch's start */
+    fl_rng rng;
+    memset(&w, 0, sizeof w);
+    fl_rng_seed(&rng, 17);
+    float largest = 0;
+    for (int h = 0; h <= 125; h++) {
+        item x = {.clock_us = start_us + h * hour_us, .event = make_event(&rng, start_us)};
+        x.event.time_us = x.clock_us;
+        x.event.entity[0] = x.event.entity[1] = 0;
+        x.event.entity_hash[0] = 11;
+        x.event.entity_hash[1] = 12;
+        x.event.amount_minor = h == 0 ? 1 : h == 125 ? 500000000 : FL_AMOUNT_NONE;
+        fold_one(p, &w, &x, f);
+        for (uint32_t i = 0; i < fl_fold_features(p); i++)
+            if (!isfinite(f[i]))
+                fail_msg("hour %d: %s is not finite", h, fl_fold_feature_at(p, i)->name);
+        float ratio = f[feature(p, "card.over_mean_1h")];
+        if (ratio > largest) largest = ratio;
+    }
+    assert_true(largest > 1e5f && largest <= 1e6f);
+    free(f);
+    fl_fold_plan_free(p);
+}
+
 static void test_absent(void **state)
 {
     (void)state;
@@ -547,11 +579,12 @@ static void test_plan_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),  cmocka_unit_test(test_sketches),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_read),       cmocka_unit_test(test_explaining),
-        cmocka_unit_test(test_correction), cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_plan_json),
+        cmocka_unit_test(test_reference),     cmocka_unit_test(test_sketches),
+        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_faded_mean),    cmocka_unit_test(test_read),
+        cmocka_unit_test(test_explaining),    cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_plan_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

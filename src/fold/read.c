@@ -187,24 +187,28 @@ void fl_fold_read_state(const fl_fold_plan *plan, const kind_plan *k, const view
     read_visits(v, f);
 }
 
+/* The event's amount over an earlier one. Held inside +-1e6: a decayed mean goes to zero when only events without an
+ * amount follow. */
+static float ratio_to(const step *s, float base)
+{
+    return s->has_amount && base > 0 ? clampf(s->amount / base, -1e6f, 1e6f) : -1;
+}
+
 /* What the event's own amount, hour and values are against the record. */
 against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, float *f)
 {
     const record *r = v->r;
     const float fade = v->event[3];
-    for (int i = 0; i < SCALES; i++) {
-        float mean = f[F_MEAN_1H + i];
-        f[F_OVER_MEAN_1H + i] = s->has_amount && mean > 0 ? s->amount / mean : -1;
-    }
+    for (int i = 0; i < SCALES; i++) f[F_OVER_MEAN_1H + i] = ratio_to(s, f[F_MEAN_1H + i]);
     float normal = normal_mean(k, &r->normal), log_ratio = 0;
     bool known = s->amount > 0 && normal > 0;
     if (known) log_ratio = clampf(fl_fold_log(s->amount / normal), -20, 20);
     float surprise = known ? log_ratio / (normal_spread(k, &r->normal) + 1e-3f) : 0;
-    f[F_OVER_NORMAL] = s->has_amount && normal > 0 ? s->amount / normal : -1;
+    f[F_OVER_NORMAL] = ratio_to(s, normal);
     f[F_SURPRISE] = surprise;
     f[F_EXPLAIN] = known ? k->ratio.explain[tail_bin(&k->ratio, log_ratio)] : 0;
-    f[F_OVER_MAX] = s->has_amount && r->amount_max > 0 ? s->amount / r->amount_max : -1;
-    f[F_OVER_LAST] = s->has_amount && r->last_amount > 0 ? s->amount / r->last_amount : -1;
+    f[F_OVER_MAX] = ratio_to(s, r->amount_max);
+    f[F_OVER_LAST] = ratio_to(s, r->last_amount);
     f[F_LOG_Z] = 0;
     float w = r->month[M_LOG_WEIGHT];
     if (s->amount > 0 && w * fade > 1.5f) {
