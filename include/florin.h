@@ -292,6 +292,205 @@ FLORIN_CHECKED florin_status florin_score_log(const florin_context *ctx,
 FLORIN_CHECKED florin_status florin_replay_log(const florin_context *ctx,
                                                const florin_score_options *opt, florin_error *err);
 
+/* --- live scoring: one event in, its scores out, the histories of its entities updated ---
+ *
+ * Order    The order of calls is the order of things: an event is judged by the events and labels handed in before
+ *          it. In the order that docs/fold.md defines, the scores are those of florin_score_log, bit for bit.
+ * Memory   florin_scorer_open allocates (it may take long for large capacities), scoring and labels do not. Memory for
+ *          entities is asked for at open and comes from the system page by page as it is first used.
+ * Threads  a scorer is used by one thread at a time; a model may be shared by any number of scorers, in any threads,
+ *          and lives until florin_model_close and the last of them are done. Two scorers know nothing of each
+ *          other's events: all events of a payer and of a payee belong to one scorer.
+ * Privacy  identifiers are hashed at once, with the key that import used; a scorer and its state file hold hashes. */
+
+typedef struct florin_scorer florin_scorer;
+
+/* An entity that was never seen meets a table that is full. */
+typedef enum {
+    FLORIN_FULL_EVICT =
+        0, /* forget the entity that was not used for longest, roughly (a clock hand) */
+    FLORIN_FULL_NEUTRAL, /* judge the new one as never seen, and do not remember it */
+    FLORIN_FULL_ERROR    /* refuse the event: FLORIN_ENOMEM, nothing changes */
+} florin_full;
+
+typedef struct {
+    const char *entity; /* kind, as in the schema */
+    uint32_t most;      /* entities that have a history at a time */
+} florin_capacity;
+
+typedef struct {
+    uint32_t size;
+    uint32_t batch_max; /* most events of one call; 0: 64; at most 65536 */
+    uint32_t
+        entities_max; /* of every kind not named below; 0: as the state file has, else 1,000,000 */
+    const florin_capacity *capacity; /* [capacities] kinds with a capacity of their own */
+    uint32_t capacities;
+    uint32_t pairs_max;    /* of each pair of the schema; 0: as the state file, else 4 x entities */
+    uint32_t pending_max;  /* events that may still get a label; the oldest is forgotten; 0: as the
+                             state file has, else 1,000,000 */
+    florin_full when_full; /* pairs are evicted whatever it says */
+    const char *key;       /* file of the hash key; needed when the schema names one */
+    const char *state;     /* state file to go on from; NULL: nobody has a history */
+} florin_scorer_options;
+#define FLORIN_SCORER_INIT                                                                         \
+    {                                                                                              \
+        sizeof(florin_scorer_options), 0, 0, NULL, 0, 0, 0, FLORIN_FULL_EVICT, NULL, NULL          \
+    }
+
+/* opt NULL: defaults. Errors: FLORIN_EUSAGE options; FLORIN_ENOMEM, also when the state file holds more than the
+ * capacities; FLORIN_EFORMAT the state file is damaged; FLORIN_ESCHEMA it belongs to another model or hash key. */
+FLORIN_CHECKED florin_status florin_scorer_open(florin_scorer **out, florin_model *model,
+                                                const florin_scorer_options *opt,
+                                                florin_error *err);
+void florin_scorer_close(florin_scorer *scorer);
+
+/* Advance the histories over the events of a log before until_us and the labels that arrived by then, without scoring.
+ * INT64_MAX: all events, and the labels that arrived by the last one. ctx may be NULL (progress, cancelling). On an
+ * error the histories stand where it happened: open anew. */
+FLORIN_CHECKED florin_status florin_scorer_warm(florin_scorer *scorer, const char *log,
+                                                int64_t until_us, const florin_context *ctx,
+                                                florin_error *err);
+/* Write everything that scoring goes on from to a file (mode 0600, docs/format.md), whole or not at all, kill -9
+ * included. Goes on with any model that has the same network and fold: heads may be refitted. */
+FLORIN_CHECKED florin_status florin_scorer_save(const florin_scorer *scorer, const char *path,
+                                                florin_error *err);
+
+/* Names are looked up once; scoring takes numbers. */
+typedef enum {
+    FLORIN_TYPE = 0, /* event types: sources of the schema that make events */
+    FLORIN_ENTITY,   /* entity kinds */
+    FLORIN_CATEGORY,
+    FLORIN_NUMBER,
+    FLORIN_MARK, /* true/false facts such as "declined" */
+    FLORIN_LABEL
+} florin_what;
+/* FLORIN_ESCHEMA: there is none of this name; the message lists those there are. */
+FLORIN_CHECKED florin_status florin_scorer_find(const florin_scorer *scorer, florin_what what,
+                                                const char *name, uint32_t *number,
+                                                florin_error *err);
+/* The i-th of a kind, for listing; NULL past the end. *number as florin_scorer_find gives it; may be NULL. */
+const char *florin_scorer_name(const florin_scorer *scorer, florin_what what, uint32_t i,
+                               uint32_t *number);
+
+/* One field of an event: an entity or a category as text, a number or a mark as a number. */
+typedef struct {
+    uint32_t field;   /* number from florin_scorer_find: entity, category, number or mark */
+    uint32_t n;       /* bytes of text, at most 65536; 0: absent */
+    const char *text; /* as import sees the cell; need not end in a zero byte */
+    double number;    /* finite; a mark is 0 or 1 */
+} florin_value;
+
+#define FLORIN_NO_AMOUNT INT64_MIN
+
+/* Fields that an event does not list are absent. Fields that the schema calls `after` may be listed: they are never
+ * read for the event's own score. A category value that the model has not met counts as unknown. */
+typedef struct {
+    const char *id; /* the user's own event id, [id_n]; with none (id_n 0) no label can find it */
+    uint32_t id_n;
+    uint32_t type; /* number of the event type */
+    int64_t time_us;
+    int64_t amount_minor; /* FLORIN_NO_AMOUNT: none */
+    char currency[4];     /* "USD"; "": the schema's */
+    uint32_t n_values;
+    const florin_value *values; /* [n_values] */
+} florin_event;
+
+typedef enum { FLORIN_NORMAL = 0, FLORIN_ELEVATED, FLORIN_HIGHEST } florin_risk;
+enum { FLORIN_SCORE_ELEVATED = 65, FLORIN_SCORE_HIGHEST = 75 };
+
+typedef struct {
+    float probability;      /* calibrated, 0..1 */
+    uint8_t score;          /* 0..99, rising with probability; fixed in the model */
+    uint8_t risk;           /* florin_risk: below 65, below 75, from 75 */
+    uint8_t over_threshold; /* 1: probability >= the threshold of the task's cost matrix */
+    uint8_t spare;
+} florin_head_score;
+
+/* Heads that score events are 0 .. florin_scorer_heads - 1; those that judge an entity at a date follow. */
+typedef struct {
+    uint32_t size;
+    const char *name;   /* of the task; lives as long as the scorer */
+    const char *entity; /* kind that a head at a date judges; NULL: it scores events */
+    float threshold;    /* probability */
+} florin_head_info;
+#define FLORIN_HEAD_INFO_INIT                                                                      \
+    {                                                                                              \
+        sizeof(florin_head_info), NULL, NULL, 0                                                    \
+    }
+uint32_t florin_scorer_heads(const florin_scorer *scorer);
+/* FLORIN_EUSAGE: no such head (so count up from 0 to list them all). */
+FLORIN_CHECKED florin_status florin_scorer_head(const florin_scorer *scorer, uint32_t head,
+                                                florin_head_info *out, florin_error *err);
+
+/* Score events against the histories of their entities, then append each to them, in order. A batch gives the same
+ * bits as its events one by one.
+ *   events [n]         n <= batch_max; read only, not kept
+ *   scores [n][heads]  caller's; untouched where item[i] is not FLORIN_OK
+ *   item   [n]         caller's; one status per event: a bad event changes nothing and never fails its batch;
+ *                      florin_scorer_message says what is wrong with it. FLORIN_EINPUT a value, a missing amount, an
+ *                      id that was scored before and still awaits its label; FLORIN_ESCHEMA a field or type that the
+ *                      event type does not have; FLORIN_ENOMEM a table is full
+ * Allocates nothing; O(n), whatever the histories' length. Returns FLORIN_EUSAGE for a call that is wrong as a whole. */
+FLORIN_CHECKED florin_status florin_score(florin_scorer *scorer, const florin_event *events,
+                                          uint32_t n, florin_head_score *scores,
+                                          florin_status *item, florin_error *err);
+/* The same, and nothing changes: each event is judged as if it came next. For decisions that need a score before the
+ * outcome (declined or not) is known; hand the event to florin_score afterwards, with its marks. */
+FLORIN_CHECKED florin_status florin_peek(florin_scorer *scorer, const florin_event *events,
+                                         uint32_t n, florin_head_score *scores, florin_status *item,
+                                         florin_error *err);
+/* What is wrong with event i of the last florin_score or florin_peek; "" when nothing is. */
+const char *florin_scorer_message(const florin_scorer *scorer, uint32_t i);
+
+typedef struct {
+    char code[112]; /* stable: "card.own_amount", "terminal.past_cases", "unusual.card.category" */
+    char text[288]; /* in words, without identifiers */
+    char normal
+        [192];   /* what is normal for that entity, before this event; "" when nothing is known */
+    float share; /* of what raised the score, 0..1; 0: unusual, but not used by this head */
+    float value; /* of the strongest input */
+} florin_reason;
+/* Why event i of the last florin_score or florin_peek got its score by a head: at most max reasons (5 at most), the
+ * strongest first, no code twice. *n: how many. Allocates nothing. Source: path attribution, Saabas 2014. */
+FLORIN_CHECKED florin_status florin_reasons(florin_scorer *scorer, uint32_t i, uint32_t head,
+                                            florin_reason *out, uint32_t max, uint32_t *n,
+                                            florin_error *err);
+
+typedef struct {
+    const char *id; /* [id_n] of the event it speaks of */
+    uint32_t id_n;
+    uint32_t type;  /* event type of that event */
+    uint32_t label; /* number of the label */
+    float value;    /* 0 or 1 for yes/no labels */
+    int64_t arrival_us;
+} florin_label_arrival;
+/* A label became known. Only the schema's risk label moves histories; a later one corrects an earlier one. Errors:
+ * FLORIN_EINPUT the event is unknown or forgotten (pending_max), or a value. Allocates nothing. */
+FLORIN_CHECKED florin_status florin_label(florin_scorer *scorer, const florin_label_arrival *label,
+                                          florin_error *err);
+
+/* A head at a date: an entity as it stands after what was handed in, seen from at_us (not before it). Changes nothing,
+ * allocates nothing. FLORIN_EINPUT: the entity has no history. */
+FLORIN_CHECKED florin_status florin_score_entity(florin_scorer *scorer, uint32_t head,
+                                                 const char *id, uint32_t id_n, int64_t at_us,
+                                                 florin_head_score *score, florin_error *err);
+
+typedef struct {
+    uint32_t size;
+    uint64_t events, labels;
+    uint64_t late;      /* events whose time was before the clock */
+    uint64_t evicted;   /* entities that lost their history to another */
+    uint64_t forgotten; /* events that can no longer get a label */
+    uint64_t entities;  /* with a history now, of all kinds */
+    int64_t clock_us;   /* largest time so far; INT64_MIN: none */
+} florin_scorer_counts;
+#define FLORIN_SCORER_COUNTS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(florin_scorer_counts), 0, 0, 0, 0, 0, 0, 0                                          \
+    }
+FLORIN_CHECKED florin_status florin_scorer_stats(const florin_scorer *scorer,
+                                                 florin_scorer_counts *out, florin_error *err);
+
 /* ---- Draft: a first schema for an unknown table ---- */
 
 typedef struct {

@@ -13,15 +13,21 @@ florin_status florin_model_open(florin_model **out, const char *path, const char
         free(m);
         return st;
     }
+    atomic_init(&m->users, 1);
     *out = m;
     return FLORIN_OK;
 }
 
+void fl_api_model_leave(florin_model *m)
+{
+    if (atomic_fetch_sub(&m->users, 1) != 1) return;
+    fl_model_close(m->model);
+    free(m);
+}
+
 void florin_model_close(florin_model *model)
 {
-    if (!model) return;
-    fl_model_close(model->model);
-    free(model);
+    if (model) fl_api_model_leave(model);
 }
 
 static json_t *network_info(const fl_model *m)

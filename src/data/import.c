@@ -200,16 +200,9 @@ static const char *read_amount(importer *m, const fl_duck_result *q, uint64_t r,
     *field = "currency";
     if (cur.s) {
         char code[4] = {0};
-        if (cur.n != 3) return "not a currency of three letters";
-        for (int i = 0; i < 3; i++) {
-            char ch = cur.s[i];
-            if (ch >= 'a' && ch <= 'z') ch = (char)(ch - 32);
-            if (ch < 'A' || ch > 'Z') return "not a currency of three letters";
-            code[i] = ch;
-        }
-        if (strcmp(code, m->schema->currency))
-            row->currency =
-                (uint16_t)(1 + ((code[0] - 'A') * 26 + (code[1] - 'A')) * 26 + (code[2] - 'A'));
+        if (!fl_currency_pack(m->schema, cur.s, cur.n, &row->currency))
+            return "not a currency of three letters";
+        for (int i = 0; i < 3; i++) code[i] = cur.s[i] >= 'a' ? (char)(cur.s[i] - 32) : cur.s[i];
         exponent = fl_currency_exponent(code);
     }
     *field = "amount";

@@ -31,6 +31,7 @@ typedef struct {
 } table;
 
 struct fl_log {
+    char key[17];
     char *path;
     fl_schema *schema;
     char hash[65];
@@ -359,6 +360,7 @@ florin_status fl_log_open(fl_log **out, const char *path, florin_error *err)
         goto done;
     }
     st = check_manifest(j, manifest, err);
+    snprintf(log->key, sizeof log->key, "%.16s", fl_json_str(j, "key", ""));
     if (!st) st = fl_schema_from_json(&log->schema, json_object_get(j, "schema"), manifest, err);
     if (!st) st = open_segments(log, json_object_get(j, "segments"), err);
     for (uint32_t k = 0; !st && k < log->schema->kinds; k++) st = table_map(&log->entity[k], err);
@@ -378,6 +380,11 @@ done:
 const fl_schema *fl_log_schema(const fl_log *log)
 {
     return log->schema;
+}
+
+const char *fl_log_key(const fl_log *log)
+{
+    return log->key;
 }
 
 const char *fl_log_path(const fl_log *log)

@@ -47,6 +47,7 @@ void fl_log_close(fl_log *log);
 
 const fl_schema *fl_log_schema(const fl_log *log);
 const char *fl_log_path(const fl_log *log);
+const char *fl_log_key(const fl_log *log); /* fl_key_print of the key that hashed its identifiers */
 const char *fl_log_hash(const fl_log *log); /* 64 hex digits over the checksums of all segments */
 uint64_t fl_log_rows(const fl_log *log);
 uint64_t fl_log_labels(const fl_log *log);
@@ -101,5 +102,9 @@ uint64_t fl_category_hash(const char *text, size_t n);
 /* Keyed hash of an identifier of a kind; never 0. Key: fl_schema.hash_key. Shared by import and serving. */
 uint64_t fl_entity_hash(const uint8_t key[16], const char *kind, const char *text, size_t n);
 florin_status fl_schema_key(const fl_schema *s, uint8_t key[16], florin_error *err);
+/* The same from a file. */
+florin_status fl_key_load(const char *path, uint8_t key[16], florin_error *err);
+/* Which key it is, without telling it: 16 hex digits. */
+void fl_key_print(const uint8_t key[16], char out[17]);
 
 #endif

@@ -139,16 +139,10 @@ static uint64_t label_key(uint64_t event_id, uint8_t label, float value, int64_t
            1;
 }
 
-/* Which key hashed the identifiers, without telling the key: with another one no old entity would be found again. */
-static void key_print(const uint8_t key[16], char out[17])
-{
-    snprintf(out, 17, "%016llx", (unsigned long long)fl_siphash("florin log", 10, key));
-}
-
 static florin_status same_key(const fl_log_writer *w, florin_error *err)
 {
     char key[17];
-    key_print(w->key, key);
+    fl_key_print(w->key, key);
     const char *old = fl_json_str(w->manifest, "key", key);
     if (!strcmp(old, key)) return FLORIN_OK;
     return fl_fail(
@@ -204,7 +198,7 @@ static florin_status start_new(fl_log_writer *w, florin_error *err)
 {
     json_t *schema = fl_schema_to_json(w->schema);
     char key[17];
-    key_print(w->key, key);
+    fl_key_print(w->key, key);
     w->manifest = json_pack("{s:i, s:s, s:o, s:[]}", "florin_log", FL_LOG_VERSION, "key", key,
                             "schema", schema, "segments");
     w->clock_us = INT64_MIN;

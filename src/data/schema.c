@@ -164,3 +164,18 @@ int fl_currency_exponent(const char *code)
     if (strlen(code) != 3) return 2;
     return strstr(none, code) ? 0 : strstr(three, code) ? 3 : 2;
 }
+
+bool fl_currency_pack(const fl_schema *s, const char *code, size_t n, uint16_t *out)
+{
+    char up[4] = {0};
+
+    if (n != 3) return false;
+    for (int i = 0; i < 3; i++) {
+        up[i] = code[i] >= 'a' && code[i] <= 'z' ? (char)(code[i] - 32) : code[i];
+        if (up[i] < 'A' || up[i] > 'Z') return false;
+    }
+    *out = strcmp(up, s->currency)
+               ? (uint16_t)(1 + ((up[0] - 'A') * 26 + (up[1] - 'A')) * 26 + (up[2] - 'A'))
+               : 0;
+    return true;
+}

@@ -122,6 +122,8 @@ int fl_schema_source(const fl_schema *s, const char *name);
  * expressions and delimiters may differ. On a difference FLORIN_ESCHEMA names the first field. */
 florin_status fl_schema_same(const fl_schema *model, const fl_schema *log, florin_error *err);
 
+/* fl_event.currency of a code: 0 when it is the schema's. False: not three letters. */
+bool fl_currency_pack(const fl_schema *s, const char *code, size_t n, uint16_t *out);
 /* Smallest currency unit: 10^exponent minor units in one major (EUR 2, JPY 0). */
 int fl_currency_exponent(const char *code);
 

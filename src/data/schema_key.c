@@ -3,6 +3,7 @@
  * needs no set-up, and docs/schema.md says so. */
 #include "data/log.h"
 #include "base/file.h"
+#include <stdio.h>
 
 uint64_t fl_event_id_hash(uint32_t source, const char *text, size_t n)
 {
@@ -58,6 +59,23 @@ static florin_status parse_key(const char *text, size_t n, const char *path, uin
         path, path);
 }
 
+florin_status fl_key_load(const char *path, uint8_t key[16], florin_error *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    florin_status st = fl_read_file(&text, &n, path, 4096, err);
+    if (st == FLORIN_EIO) fl_fail_prefix(err, "hash_key of the schema");
+    if (!st) st = parse_key(text, n, path, key, err);
+    free(text);
+    return st;
+}
+
+/* With another key no old entity would be found again. */
+void fl_key_print(const uint8_t key[16], char out[17])
+{
+    snprintf(out, 17, "%016llx", (unsigned long long)fl_siphash("florin log", 10, key));
+}
+
 florin_status fl_schema_key(const fl_schema *s, uint8_t key[16], florin_error *err)
 {
     static const uint8_t builtin[16] = "florin built-in";
@@ -67,14 +85,8 @@ florin_status fl_schema_key(const fl_schema *s, uint8_t key[16], florin_error *e
     }
     char *dir = s->path ? fl_path_dir(s->path) : fl_strdup(".");
     char *path = dir ? fl_path_join(dir, s->hash_key) : NULL;
-    char *text = NULL;
-    size_t n = 0;
-    florin_status st = FLORIN_OK;
-    if (!path) st = fl_fail(err, FLORIN_ENOMEM, "path of the hash key");
-    if (!st) st = fl_read_file(&text, &n, path, 4096, err);
-    if (st == FLORIN_EIO) fl_fail_prefix(err, "hash_key of the schema");
-    if (!st) st = parse_key(text, n, path, key, err);
-    free(text);
+    florin_status st =
+        path ? fl_key_load(path, key, err) : fl_fail(err, FLORIN_ENOMEM, "path of the hash key");
     free(path);
     free(dir);
     return st;

@@ -66,13 +66,10 @@ void fl_fold_label(const fl_fold_plan *plan, fl_fold_record *const *rec,
 /* Features of an entity at a date: [fl_fold_read_features(kind)]. The record is not changed. */
 void fl_fold_read(const fl_fold_plan *plan, int kind, const fl_fold_record *rec, int64_t at_us,
                   float *out);
-/* The entity's normal, for reasons: robust amount and spread in major units, gap in seconds; false: unknown. */
-typedef struct {
-    float amount, amount_high, gap_s;
-    uint32_t events;
-} fl_fold_normal;
-bool fl_fold_normal_of(const fl_fold_plan *plan, int kind, const fl_fold_record *rec,
-                       fl_fold_normal *out);
+/* Ratio to the own normal from which an amount of this kind counts as high: for reasons. */
+float fl_fold_high_ratio(const fl_fold_plan *plan, int kind);
+/* False: a record read from a file holds a number that is not finite. */
+bool fl_fold_record_sound(const fl_fold_record *rec);
 
 /* Major units in one minor unit of the schema's currency: 0.01 for EUR. */
 float fl_fold_unit(const fl_schema *schema);

@@ -1,5 +1,6 @@
 /* Reading a record: what it says by itself at a moment, and what an event is against it. Changes nothing. */
 #include <math.h>
+#include <stddef.h>
 
 #include "fold/plan.h"
 #include "fold/step.h"
@@ -243,15 +244,26 @@ void fl_fold_read(const fl_fold_plan *plan, int kind, const fl_fold_record *rec,
     for (uint32_t i = 0; i < b->reads; i++) out[i] = f[b->read[i]];
 }
 
-bool fl_fold_normal_of(const fl_fold_plan *plan, int kind, const fl_fold_record *rec,
-                       fl_fold_normal *out)
+float fl_fold_high_ratio(const fl_fold_plan *plan, int kind)
+{
+    return plan->kind[kind].high;
+}
+
+/* Every float of a record lies between the counts and the times of edges, but for a few behind them. */
+bool fl_fold_record_sound(const fl_fold_record *rec)
 {
     const record *r = record_const(rec);
-    const kind_plan *k = &plan->kind[kind];
-    if (r->events == 0) return false;
-    out->amount = normal_mean(k, &r->normal);
-    out->amount_high = out->amount * k->high;
-    out->gap_s = r->visits > 1 ? r->gap_sum / (float)(r->visits - 1) * 86400.0f : 0;
-    out->events = r->events;
-    return r->normal.weight > 0;
+    const uint8_t *at = (const uint8_t *)r + offsetof(record, acc);
+    size_t n = (offsetof(record, high_s) - offsetof(record, acc)) / sizeof(float);
+    const float more[] = {r->run_gap_d,   r->run_ratio_sum, r->sum,        r->visit_amount,
+                          r->gap_sum,     r->gap_sq,        r->gap_last,   r->gap_max,
+                          r->last_amount, r->peer_max[0],   r->peer_max[1]};
+    float x;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&x, at + i * sizeof x, sizeof x);
+        if (!isfinite(x)) return false;
+    }
+    for (size_t i = 0; i < FL_LEN(more); i++)
+        if (!isfinite(more[i])) return false;
+    return true;
 }

@@ -2,7 +2,6 @@
  * Invariant: a row is exactly what the live path computes for the same events in the same order. */
 #include "model/encode.h"
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 
 struct fl_encode {
@@ -76,10 +75,9 @@ static florin_status name_entity_columns(fl_encode *e, int kind, florin_error *e
 static florin_status make_tables(fl_encode *e, florin_error *err)
 {
     const fl_schema *s = fl_model_schema(e->m);
-    const fl_network *n = fl_model_network(e->m);
 
     for (int i = 0; i < FL_STREAMS; i++) {
-        e->kind[i] = n && n->stream[i] ? fl_schema_role(s, i ? FL_ROLE_PAYEE : FL_ROLE_PAYER) : -1;
+        e->kind[i] = fl_model_stream_kind(e->m, i);
         if (e->kind[i] < 0) continue;
         size_t entities = fl_log_entities(e->log, e->kind[i]);
         e->state[i] = fl_calloc(entities + 1, e->state_bytes);
@@ -235,9 +233,7 @@ int64_t fl_encode_peek(const fl_encode *e)
 
 uint32_t fl_encode_entity_width(const fl_encode *e, int kind)
 {
-    uint32_t h = stream_of(e, kind) >= 0 ? fl_model_network(e->m)->h : 0;
-
-    return fl_fold_read_features(fl_model_plan(e->m), kind) + h + 1;
+    return fl_model_entity_width(e->m, kind);
 }
 
 const char *fl_encode_entity_name(const fl_encode *e, int kind, uint32_t column)
@@ -248,20 +244,12 @@ const char *fl_encode_entity_name(const fl_encode *e, int kind, uint32_t column)
 
 void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out)
 {
-    const fl_fold_plan *plan = fl_model_plan(e->m);
-    int64_t last = e->last[kind][entity];
     int stream = stream_of(e, kind);
 
     fl_replay_advance(e->replay, at_us);
-    fl_fold_read(plan, kind, fl_replay_record(e->replay, kind, entity), at_us, out);
-    out += fl_fold_read_features(plan, kind);
-    if (stream >= 0) {
-        uint32_t h = fl_model_network(e->m)->h;
-        memcpy(out, state_of(e, stream, entity)->h, h * sizeof *out);
-        out += h;
-    }
-    if (last == INT64_MIN) *out = -1;
-    else *out = at_us > last ? (float)log1p((double)(at_us - last) / (double)FL_DAY_US) : 0;
+    fl_model_entity_row(e->m, kind, fl_replay_record(e->replay, kind, entity),
+                        stream < 0 ? NULL : state_of(e, stream, entity), e->last[kind][entity],
+                        at_us, out);
 }
 
 const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint32_t *events)

@@ -18,9 +18,8 @@ bool fl_encode_next(fl_encode *e, uint64_t *row, fl_event *event, const float **
  * has been taken (INT64_MAX: never). Events are then computed many at a time: the same bits, several times faster. */
 florin_status fl_encode_ahead(fl_encode *e, int64_t until_us, florin_error *err);
 int64_t fl_encode_peek(const fl_encode *e);
-/* An entity at a date: [fl_fold_read_features(kind)] fold columns, then its state h [H] if the kind has a stream, then
- * log1p(days since its last event; -1: it has none). Labels with arrival <= at_us are applied first. Call with dates not decreasing and
- * only when every event with time < at_us has been taken (fl_encode_peek() >= at_us). */
+/* An entity at a date: fl_model_entity_row. Labels with arrival <= at_us are applied first. Call with dates not
+ * decreasing and only when every event with time < at_us has been taken (fl_encode_peek() >= at_us). */
 uint32_t fl_encode_entity_width(const fl_encode *e, int kind);
 const char *fl_encode_entity_name(const fl_encode *e, int kind, uint32_t column);
 void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out);

@@ -346,6 +346,37 @@ size_t fl_model_state_bytes(const fl_model *m)
     return (n + 63) / 64 * 64;
 }
 
+int fl_model_stream_kind(const fl_model *m, int stream)
+{
+    if (!m->network || !m->network->stream[stream]) return -1;
+    return fl_schema_role(m->schema, stream ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
+}
+
+static bool kind_has_stream(const fl_model *m, int kind)
+{
+    return fl_model_stream_kind(m, 0) == kind || fl_model_stream_kind(m, 1) == kind;
+}
+
+uint32_t fl_model_entity_width(const fl_model *m, int kind)
+{
+    uint32_t h = kind_has_stream(m, kind) ? m->network->h : 0;
+
+    return fl_fold_read_features(m->plan, kind) + h + 1;
+}
+
+void fl_model_entity_row(const fl_model *m, int kind, const fl_fold_record *rec,
+                         const fl_state *state, int64_t last_us, int64_t at_us, float *out)
+{
+    fl_fold_read(m->plan, kind, rec, at_us, out);
+    out += fl_fold_read_features(m->plan, kind);
+    if (kind_has_stream(m, kind)) {
+        memcpy(out, state->h, m->network->h * sizeof *out);
+        out += m->network->h;
+    }
+    if (last_us == INT64_MIN) *out = -1;
+    else *out = at_us > last_us ? (float)log1p((double)(at_us - last_us) / (double)FL_DAY_US) : 0;
+}
+
 uint32_t fl_model_row_width(const fl_model *m)
 {
     return m->width;

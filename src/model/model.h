@@ -63,6 +63,14 @@ void fl_model_batch_free(fl_model_batch *b);
 void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
                      uint32_t n); /* n <= max */
 
+/* Entity kind of a stream (0 payer, 1 payee), -1: the model has no such stream. */
+int fl_model_stream_kind(const fl_model *m, int stream);
+/* An entity at a date: [fl_fold_read_features(kind)] fold columns, then its state h [H] if the kind has a stream, then
+ * log1p(days since its last event; -1: it has none). state: NULL when the kind has no stream. */
+uint32_t fl_model_entity_width(const fl_model *m, int kind);
+void fl_model_entity_row(const fl_model *m, int kind, const fl_fold_record *rec,
+                         const fl_state *state, int64_t last_us, int64_t at_us, float *out);
+
 /* Targets of the heads (the same for both streams), and which streams there are: surprise column of stream s and
  * target t is row_surprise + (rank of s) * targets + t. */
 uint32_t fl_model_targets(const fl_model *m);

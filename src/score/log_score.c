@@ -86,14 +86,13 @@ static florin_status open_run(run *x)
     if (!st && (!x->opt->live || x->opt->check))
         st = fl_encode_open(&x->encode, x->model, x->log, x->err);
     if (!st && (x->opt->live || x->opt->check)) {
-        uint32_t most = 1;
-        for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
-            if (fl_log_entities(x->log, (int)k) > most) most = fl_log_entities(x->log, (int)k);
         uint64_t rows = fl_log_rows(x->log) ? fl_log_rows(x->log) : 1;
         uint32_t n = rows > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)rows;
         /* Room for the whole log: a replay forgets nothing, so it must equal the offline path. */
         fl_scorer_options o = {
-            .entities_max = most, .pairs_max = n, .pending_max = n, .when_full = FL_FULL_ERROR};
+            .pairs_max = n, .pending_max = n, .batch_max = 1, .when_full = FL_FULL_ERROR};
+        for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
+            o.entities_max[k] = fl_log_entities(x->log, (int)k) + 1;
         st = fl_scorer_open(&x->live, x->model, &o, x->err);
         if (!st) st = fl_order_open(&x->order, x->log, x->err);
     }
@@ -151,8 +150,8 @@ static florin_status flush(run *x)
     return st;
 }
 
-/* Keep the top list sorted, most suspicious first; reasons are worked out when an event enters it, since they read
- * the states as they are now. */
+/* Keep the top list sorted, most suspicious first; reasons are worked out when an event enters it, while its row is
+ * at hand. */
 static void consider_top(run *x, uint64_t row, const fl_event *e, const float *values,
                          const fl_head_out *out)
 {
@@ -166,16 +165,7 @@ static void consider_top(run *x, uint64_t row, const fl_event *e, const float *v
     t->row = row;
     t->event = *e;
     t->score = *s;
-    if (x->live) {
-        t->reasons = fl_scorer_reasons(x->live, r->top_head, e, values, t->reason, FL_REASONS_MAX);
-        return;
-    }
-    const fl_fold_record *rec[FL_KINDS_MAX] = {0};
-    for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
-        if (e->entity[k] != FL_NONE)
-            rec[k] = fl_replay_record(fl_encode_replay(x->encode), (int)k, e->entity[k]);
-    t->reasons =
-        fl_reasons(x->reasoner, x->head[r->top_head], values, rec, t->reason, FL_REASONS_MAX);
+    t->reasons = fl_reasons(x->reasoner, x->head[r->top_head], values, t->reason, FL_REASONS_MAX);
 }
 
 static florin_status take(run *x, uint64_t row, const fl_event *e, const float *values,

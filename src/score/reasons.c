@@ -1,61 +1,71 @@
-/* Why a score is what it is. Path attributions of the head are added up by group (time scales of one feature,
- * surprise and tail of one field, all of a stream's embedding); what raised the score comes first; strong
- * surprises that the head does not use follow with share 0. */
+/* Why a score is what it is. Path attributions of the head are added up by story (time scales of one feature, several
+ * views of one amount, surprise and tail of one field, all of a stream's embedding); what raised the score comes first
+ * and is told by its strongest member; strong surprises that the head does not use follow with share 0. */
 #include "score/reasons.h"
+#include "score/words.h"
 #include <math.h>
 #include <stdio.h>
 
 /* A field that had less than this chance is worth telling even if no head uses it: 1 in 100. */
 static const float SURPRISE_NATS = 4.6f;
 
+/* What raised the score by less than this share of all that did is noise, not a reason. */
+static const float SHARE_LEAST = 0.01f;
+
 typedef struct {
     uint32_t column; /* of the strongest member */
-    uint32_t code;   /* group number: columns of one group share it */
-    float sum, best; /* attribution in log-odds: of the group, of its strongest member */
-} group;
+    uint32_t code;   /* story number: columns of one story share it */
+    float sum, best; /* attribution in log-odds: of the story, of its strongest member */
+} story;
+
+/* Columns that say what is normal for an entity or a pair; UINT32_MAX: the model has none. */
+typedef struct {
+    uint32_t amount, events, gap;
+    float high; /* ratio to the normal from which an amount counts as high; 0: unknown */
+    char about[64];
+} normal_columns;
 
 struct fl_reasoner {
     const fl_model *model;
     uint32_t width;
-    uint32_t *code_of; /* [width] column -> group number, worked out once */
-    char (*code)[112]; /* [width] by group number */
+    fl_told *told;     /* [width] */
+    uint32_t *code_of; /* [width] column -> story number */
     uint32_t codes;
     float *contribution; /* [width] */
-    group *groups;       /* [width] by group number, then sorted */
+    story *stories;      /* [width] by number, then sorted */
+    normal_columns of_kind[FL_KINDS_MAX], of_pair[FL_PAIRS_MAX];
 };
 
-static const char *stream_kind(const fl_schema *s, const char *name)
+static uint32_t fold_column(const fl_model *m, const char *owner, const char *slot)
 {
-    int k = fl_schema_role(s, strstr(name, ":payee.") ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
-    return k < 0 ? "entity" : s->kind[k].name;
+    char name[192];
+    snprintf(name, sizeof name, "%s.%s", owner, slot);
+    for (uint32_t i = 0; i < fl_fold_features(fl_model_plan(m)); i++)
+        if (!strcmp(fl_fold_feature_at(fl_model_plan(m), i)->name, name)) return i;
+    return UINT32_MAX;
 }
 
-static const char *field_of(const char *name)
+static void find_normal(const fl_model *m, normal_columns *n, const char *owner, const char *about)
 {
-    const char *dot = strchr(name, '.');
-    return dot ? dot + 1 : name;
+    n->amount = fold_column(m, owner, "normal_amount");
+    n->events = fold_column(m, owner, "events");
+    n->gap = fold_column(m, owner, "gap_mean");
+    snprintf(n->about, sizeof n->about, "%s", about);
 }
 
-/* "card.count_1h" and "card.count_7d" belong to "card.count". */
-static void strip_scale(char *code)
+static void find_normals(fl_reasoner *r)
 {
-    char *u = strrchr(code, '_');
-    if (!u || u[1] < '0' || u[1] > '9') return;
-    size_t digits = strspn(u + 1, "0123456789");
-    if (strspn(u + 1 + digits, "mhdw") == 1 && !u[2 + digits]) *u = 0;
-}
-
-static void column_code(const fl_model *m, uint32_t column, char code[112])
-{
-    const char *name = fl_model_row_name(m, column);
-    const char *kind = stream_kind(fl_model_schema(m), name);
-    if (!strncmp(name, "fold:", 5)) {
-        snprintf(code, 112, "%s", name + 5);
-        strip_scale(code);
-    } else if (!strncmp(name, "embedding:", 10)) {
-        snprintf(code, 112, "pattern.%s", kind);
-    } else {
-        snprintf(code, 112, "unusual.%.48s.%.48s", kind, field_of(name));
+    const fl_schema *s = fl_model_schema(r->model);
+    for (uint32_t k = 0; k < s->kinds; k++) {
+        find_normal(r->model, &r->of_kind[k], s->kind[k].name, s->kind[k].name);
+        r->of_kind[k].high = fl_fold_high_ratio(fl_model_plan(r->model), (int)k);
+    }
+    for (uint32_t p = 0; p < s->pairs; p++) {
+        const char *a = s->kind[s->pair[p].a].name, *b = s->kind[s->pair[p].b].name;
+        char owner[64], about[64];
+        snprintf(owner, sizeof owner, "%.25s_%.25s", a, b);
+        snprintf(about, sizeof about, "%.25s with %.25s", a, b);
+        find_normal(r->model, &r->of_pair[p], owner, about);
     }
 }
 
@@ -66,22 +76,21 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
     if (!r) return fl_fail(err, FLORIN_ENOMEM, "reasons");
     r->model = m;
     r->width = fl_model_row_width(m);
+    r->told = fl_calloc(r->width, sizeof *r->told);
     r->code_of = fl_calloc(r->width, sizeof *r->code_of);
-    r->code = fl_calloc(r->width, sizeof *r->code);
     r->contribution = fl_calloc(r->width, sizeof *r->contribution);
-    r->groups = fl_calloc(r->width, sizeof *r->groups);
-    if (!r->code_of || !r->code || !r->contribution || !r->groups) {
+    r->stories = fl_calloc(r->width, sizeof *r->stories);
+    if (!r->told || !r->code_of || !r->contribution || !r->stories) {
         fl_reasoner_free(r);
         return fl_fail(err, FLORIN_ENOMEM, "reasons");
     }
     for (uint32_t c = 0; c < r->width; c++) {
-        char code[112];
-        column_code(m, c, code);
-        uint32_t i = 0;
-        while (i < r->codes && strcmp(r->code[i], code)) i++;
-        if (i == r->codes) memcpy(r->code[r->codes++], code, sizeof code);
-        r->code_of[c] = i;
+        fl_told_of(m, c, &r->told[c]);
+        uint32_t first = 0;
+        while (strcmp(r->told[first].code, r->told[c].code)) first++;
+        r->code_of[c] = first == c ? r->codes++ : r->code_of[first];
     }
+    find_normals(r);
     *out = r;
     return FLORIN_OK;
 }
@@ -89,137 +98,93 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
 void fl_reasoner_free(fl_reasoner *r)
 {
     if (!r) return;
+    free(r->told);
     free(r->code_of);
-    free(r->code);
     free(r->contribution);
-    free(r->groups);
+    free(r->stories);
     free(r);
 }
 
 /* Insert by falling sum; a tie keeps the order of columns, so that the same row gives the same reasons. */
-static void sort_groups(group *g, uint32_t n)
+static void sort_stories(story *g, uint32_t n)
 {
     for (uint32_t i = 1; i < n; i++) {
-        group x = g[i];
+        story x = g[i];
         uint32_t j = i;
         for (; j && g[j - 1].sum < x.sum; j--) g[j] = g[j - 1];
         g[j] = x;
     }
 }
 
-static void text_of_fold(const fl_model *m, uint32_t column, float v, fl_reason *out)
+/* "card: usually 23.10 EUR, rarely above 90.00 EUR; a visit every 2.1 days; 57 events so far". */
+static void normal_of(const fl_reasoner *r, const fl_told *t, const float *row,
+                      char out[sizeof((fl_reason *)0)->normal])
 {
-    const fl_fold_feature *f = fl_fold_feature_at(fl_model_plan(m), column);
-    bool age = !strcmp(f->unit, "days") || !strcmp(f->unit, "hours") || !strcmp(f->unit, "seconds");
-    if (v < 0 && age) snprintf(out->text, sizeof out->text, "%s: never so far", f->meaning);
-    else if (!strcmp(f->unit, "share"))
-        snprintf(out->text, sizeof out->text, "%s: %.3g %%", f->meaning, 100.0 * (double)v);
-    else if (!strcmp(f->unit, "ratio"))
-        snprintf(out->text, sizeof out->text, "%s: %.3g times", f->meaning, (double)v);
-    else if (!strcmp(f->unit, "flag"))
-        snprintf(out->text, sizeof out->text, "%s: %s", f->meaning, v > 0 ? "yes" : "no");
-    else snprintf(out->text, sizeof out->text, "%s: %.4g %s", f->meaning, (double)v, f->unit);
-}
-
-static void text_of_surprise(const char *kind, const char *field, float nats, fl_reason *out)
-{
-    double percent = 100 * exp(-(double)nats);
-    const char *what = !strcmp(field, "gap") ? "time since the last event" : field;
-    snprintf(out->text, sizeof out->text, "%s is unusual for this %s: expected in %.2g %% of cases",
-             what, kind, percent);
-}
-
-/* Tail t: |t| = -log10 of the probability of something as extreme. */
-static void text_of_tail(const char *kind, const char *field, float t, fl_reason *out)
-{
-    double rare = 100 * pow(10, -fabs((double)t));
-    if (!strcmp(field, "gap"))
-        snprintf(out->text, sizeof out->text,
-                 "it comes %s after the last event than all but %.2g %% of this %s's events",
-                 t >= 0 ? "later" : "sooner", rare, kind);
-    else
-        snprintf(out->text, sizeof out->text,
-                 "%s is %s than all but %.2g %% of what this %s usually does", field,
-                 t >= 0 ? "higher" : "lower", rare, kind);
-}
-
-static void text_of(const fl_reasoner *r, uint32_t column, fl_reason *out)
-{
-    const char *name = fl_model_row_name(r->model, column);
-    const char *kind = stream_kind(fl_model_schema(r->model), name);
-    if (!strncmp(name, "fold:", 5)) text_of_fold(r->model, column, out->value, out);
-    else if (!strncmp(name, "surprise:", 9))
-        text_of_surprise(kind, field_of(name), out->value, out);
-    else if (!strncmp(name, "tail:", 5)) text_of_tail(kind, field_of(name), out->value, out);
-    else
-        snprintf(out->text, sizeof out->text,
-                 "the recent history of this %s as a whole looks like earlier cases", kind);
-}
-
-static int kind_of(const fl_reasoner *r, uint32_t column)
-{
-    const fl_fold_plan *plan = fl_model_plan(r->model);
-    if (column < fl_fold_features(plan)) return fl_fold_feature_at(plan, column)->kind;
-    const char *name = fl_model_row_name(r->model, column);
-    return fl_schema_role(fl_model_schema(r->model),
-                          strstr(name, ":payee.") ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
-}
-
-static void normal_of(const fl_reasoner *r, int kind, const fl_fold_record *const *rec,
-                      fl_reason *out)
-{
-    fl_fold_normal n;
-    if (kind < 0 || !rec[kind] || !fl_fold_normal_of(fl_model_plan(r->model), kind, rec[kind], &n))
-        return;
     const fl_schema *s = fl_model_schema(r->model);
-    double gap = (double)n.gap_s;
-    const char *unit = gap >= 172800 ? "days" : gap >= 7200 ? "hours" : "minutes";
-    double scaled = gap / (gap >= 172800 ? 86400 : gap >= 7200 ? 3600 : 60);
-    snprintf(out->normal, sizeof out->normal,
-             "%s: usually %.2f %s, rarely above %.2f; an event every %.1f %s; %u events seen",
-             s->kind[kind].name, (double)n.amount, s->currency, (double)n.amount_high, scaled, unit,
-             n.events);
+    const normal_columns *n = t->owner >= 0    ? &r->of_kind[t->owner]
+                              : t->owner <= -2 ? &r->of_pair[-2 - t->owner]
+                                               : NULL;
+    enum { N = sizeof((fl_reason *)0)->normal };
+    char a[48], b[48];
+    if (!n || n->events == UINT32_MAX || !(row[n->events] >= 1)) return;
+    int at = snprintf(out, N, "%s: ", n->about);
+    float amount = n->amount == UINT32_MAX ? -1 : row[n->amount];
+    float gap = n->gap == UINT32_MAX ? -1 : row[n->gap];
+    if (amount > 0 && t->part != FL_NORMAL_PACE) {
+        at +=
+            snprintf(out + at, N - (size_t)at, "usually %s", fl_words_money(s, (double)amount, a));
+        if (n->high > 0)
+            at += snprintf(out + at, N - (size_t)at, ", rarely above %s",
+                           fl_words_money(s, (double)(amount * n->high), b));
+        at += snprintf(out + at, N - (size_t)at, "; ");
+    }
+    if (gap > 0 && t->part != FL_NORMAL_AMOUNT)
+        at +=
+            snprintf(out + at, N - (size_t)at, "a visit every %s; ", fl_words_days((double)gap, a));
+    snprintf(out + at, N - (size_t)at, "%.0f event%s so far", (double)row[n->events],
+             row[n->events] == 1 ? "" : "s");
 }
 
-static void fill(const fl_reasoner *r, const float *row, const group *g, float total,
-                 const fl_fold_record *const *rec, fl_reason *out)
+static void fill(const fl_reasoner *r, const float *row, const story *g, float total,
+                 fl_reason *out)
 {
+    const fl_told *t = &r->told[g->column];
     memset(out, 0, sizeof *out);
-    memcpy(out->code, r->code[g->code], sizeof out->code);
+    memcpy(out->code, t->code, sizeof out->code);
     out->value = row[g->column];
     out->share = total > 0 && g->sum > 0 ? g->sum / total : 0;
-    text_of(r, g->column, out);
-    normal_of(r, kind_of(r, g->column), rec, out);
+    fl_told_text(r->model, t, out->value, out->text);
+    normal_of(r, t, row, out->normal);
 }
 
-uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row,
-                    const fl_fold_record *const *rec, fl_reason *out, uint32_t max)
+uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row, fl_reason *out,
+                    uint32_t max)
 {
     float bias, total = 0;
     uint32_t used = 0;
-    for (uint32_t i = 0; i < r->codes; i++) r->groups[i] = (group){.code = i, .best = -INFINITY};
+    for (uint32_t i = 0; i < r->codes; i++) r->stories[i] = (story){.code = i, .best = -INFINITY};
     fl_head_attribute(head, row, r->contribution, &bias);
     for (uint32_t i = 0; i < fl_head_inputs(head); i++) {
         uint32_t c = fl_head_input(head, i);
-        group *g = &r->groups[r->code_of[c]];
+        story *g = &r->stories[r->code_of[c]];
         g->sum += r->contribution[i];
         if (r->contribution[i] > g->best) {
             g->best = r->contribution[i];
             g->column = c;
         }
     }
-    sort_groups(r->groups, r->codes);
-    for (uint32_t i = 0; i < r->codes && r->groups[i].sum > 0; i++) total += r->groups[i].sum;
-    for (uint32_t i = 0; i < r->codes && used < max && r->groups[i].sum > 0; i++)
-        fill(r, row, &r->groups[i], total, rec, &out[used++]);
+    sort_stories(r->stories, r->codes);
+    for (uint32_t i = 0; i < r->codes && r->stories[i].sum > 0; i++) total += r->stories[i].sum;
+    for (uint32_t i = 0; i < r->codes && used < max && r->stories[i].sum > total * SHARE_LEAST; i++)
+        fill(r, row, &r->stories[i], total, &out[used++]);
 
     for (uint32_t c = fl_model_row_surprise(r->model);
          c < fl_model_row_tail(r->model) && used < max; c++) {
         bool told = row[c] < SURPRISE_NATS;
-        for (uint32_t i = 0; i < used; i++) told |= !strcmp(out[i].code, r->code[r->code_of[c]]);
+        for (uint32_t i = 0; i < used; i++) told |= !strcmp(out[i].code, r->told[c].code);
         if (told) continue;
-        group g = {.column = c, .code = r->code_of[c]};
-        fill(r, row, &g, 0, rec, &out[used++]);
+        story g = {.column = c, .code = r->code_of[c]};
+        fill(r, row, &g, 0, &out[used++]);
     }
     return used;
 }

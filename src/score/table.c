@@ -56,6 +56,15 @@ void fl_index_remove(fl_index *x, uint64_t key)
     x->key[i] = 0;
 }
 
+/* Zeroed, at a multiple of 64 bytes, and not touched: calloc leaves large blocks to the system's zero page. */
+static void *lines(size_t count, size_t size, void **block)
+{
+    if (size && count > (SIZE_MAX - 64) / size) return NULL;
+    *block = fl_calloc(1, count * size + 64);
+    uintptr_t at = (uintptr_t)*block;
+    return at ? (uint8_t *)*block + (64 - at % 64) % 64 : NULL;
+}
+
 bool fl_table_init(fl_table *t, uint32_t capacity, size_t state_bytes)
 {
     memset(t, 0, sizeof *t);
@@ -64,9 +73,10 @@ bool fl_table_init(fl_table *t, uint32_t capacity, size_t state_bytes)
     if (!fl_index_init(&t->index, capacity)) return false;
     t->hash = fl_calloc(capacity, sizeof *t->hash);
     t->touched = fl_calloc(capacity, 1);
-    t->record = fl_alloc_aligned(capacity, sizeof *t->record);
-    if (state_bytes) t->state = fl_alloc_aligned(capacity, state_bytes);
-    return t->hash && t->touched && t->record && (t->state || !state_bytes);
+    t->last_us = fl_calloc(capacity, sizeof *t->last_us);
+    t->record = lines(capacity, sizeof *t->record, &t->block[0]);
+    if (state_bytes) t->state = lines(capacity, state_bytes, &t->block[1]);
+    return t->hash && t->touched && t->last_us && t->record && (t->state || !state_bytes);
 }
 
 void fl_table_free(fl_table *t)
@@ -74,8 +84,9 @@ void fl_table_free(fl_table *t)
     fl_index_free(&t->index);
     free(t->hash);
     free(t->touched);
-    free(t->record);
-    free(t->state);
+    free(t->last_us);
+    free(t->block[0]);
+    free(t->block[1]);
     memset(t, 0, sizeof *t);
 }
 
@@ -119,6 +130,7 @@ uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full)
     }
     t->hash[i] = hash;
     t->touched[i] = 1;
+    t->last_us[i] = INT64_MIN;
     fl_index_put(&t->index, hash, i);
     return i;
 }

@@ -34,15 +34,20 @@ typedef struct {
     fl_index index;
     uint64_t *hash;   /* [capacity] */
     uint8_t *touched; /* [capacity] CLOCK's bit */
+    int64_t *last_us; /* [capacity] largest time of its events, INT64_MIN: none yet */
     fl_fold_record *record;
     uint8_t *state;
+    void *block[2]; /* what record and state lie in */
 } fl_table;
 
+/* Zeroed memory comes from the system page by page as it is first touched, so a large capacity costs little until it
+ * is used. */
 bool fl_table_init(fl_table *t, uint32_t capacity, size_t state_bytes);
 void fl_table_free(fl_table *t);
 uint32_t fl_table_find(const fl_table *t, uint64_t hash);
 bool fl_table_is_full(const fl_table *t);
-/* Find or add; FL_NONE only when full and `full` is not FL_FULL_EVICT. A new entity is all zero. */
+/* Find or add; FL_NONE only when full and `full` is not FL_FULL_EVICT. A new entity is all zero. An entity that is
+ * evicted for it loses its record and state: no pointer to them may be in use. */
 uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full);
 static inline fl_state *fl_table_state(const fl_table *t, uint32_t i)
 {

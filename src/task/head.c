@@ -72,6 +72,11 @@ int fl_head_kind(const fl_head *h)
     return h->p.per_event ? -1 : h->p.kind;
 }
 
+float fl_head_threshold(const fl_head *h)
+{
+    return h->p.threshold;
+}
+
 uint32_t fl_head_inputs(const fl_head *h)
 {
     return h->p.inputs;
