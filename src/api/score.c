@@ -44,9 +44,14 @@ static void write_json(const florin_context *ctx, const fl_log *log, const fl_lo
                                         "probability", (double)t->score.probability, "score",
                                         (int)t->score.score, "reasons", reasons_json(t)));
     }
-    json_t *j = json_pack("{s:I, s:f, s:b, s:o, s:s, s:o}", "events", (json_int_t)r->events,
-                          "seconds", r->seconds, "checked", check, "heads", heads, "top_head",
-                          r->head_name[r->top_head], "top", top);
+    json_t *j = json_pack("{s:s, s:I, s:f, s:b, s:o, s:s, s:o}", "report", "score", "events",
+                          (json_int_t)r->events, "seconds", r->seconds, "checked", check, "heads",
+                          heads, "top_head", r->head_name[r->top_head], "top", top);
+    if (j && r->seen_us != INT64_MIN) {
+        char until[32];
+        fl_time_format(r->seen_us, until);
+        json_object_set_new(j, "learnt_until", json_string(until));
+    }
     if (j) fl_json_write(ctx, j);
     json_decref(j);
 }

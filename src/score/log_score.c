@@ -22,7 +22,8 @@ typedef struct {
     float *live_row;
     fl_table_writer *table;
     uint32_t pending; /* rows in the batch */
-    char (*id)[96];
+    fl_buf ids;       /* their event ids, each with its zero byte */
+    size_t *id_at;
     const char **id_text;
     int64_t *time;
     float *probability[FL_SCORE_HEADS_MAX];
@@ -99,10 +100,10 @@ static florin_status open_run(run *x)
     if (!st) st = fl_reasoner_new(&x->reasoner, x->model, x->err);
     x->live_row = fl_calloc(fl_model_row_width(x->model), sizeof(float));
     x->res->top = fl_calloc(x->opt->top ? x->opt->top : 1, sizeof *x->res->top);
-    x->id = fl_calloc(BATCH, sizeof *x->id);
+    x->id_at = fl_calloc(BATCH, sizeof *x->id_at);
     x->id_text = fl_calloc(BATCH, sizeof *x->id_text);
     x->time = fl_calloc(BATCH, sizeof *x->time);
-    bool ok = x->live_row && x->res->top && x->id && x->id_text && x->time;
+    bool ok = x->live_row && x->res->top && x->id_at && x->id_text && x->time;
     for (uint32_t i = 0; i < x->res->heads; i++) {
         x->probability[i] = fl_calloc(BATCH, sizeof(float));
         x->score[i] = fl_calloc(BATCH, sizeof(uint32_t));
@@ -128,7 +129,8 @@ static void close_run(run *x)
     fl_reasoner_free(x->reasoner);
     fl_table_abort(x->table);
     free(x->live_row);
-    free(x->id);
+    fl_buf_free(&x->ids);
+    free(x->id_at);
     free(x->id_text);
     free(x->time);
 }
@@ -138,6 +140,8 @@ static florin_status flush(run *x)
     const void *data[2 + 3 * FL_SCORE_HEADS_MAX];
     uint32_t n = 0;
     if (!x->table || !x->pending) return FLORIN_OK;
+    if (x->ids.failed) return fl_fail(x->err, FLORIN_ENOMEM, "scores: event ids");
+    for (uint32_t i = 0; i < x->pending; i++) x->id_text[i] = x->ids.data + x->id_at[i];
     data[n++] = x->id_text;
     data[n++] = x->time;
     for (uint32_t i = 0; i < x->res->heads; i++) {
@@ -147,6 +151,7 @@ static florin_status flush(run *x)
     }
     florin_status st = fl_table_add(x->table, data, x->pending, x->err);
     x->pending = 0;
+    x->ids.len = 0;
     return st;
 }
 
@@ -179,8 +184,9 @@ static florin_status take(run *x, uint64_t row, const fl_event *e, const float *
     uint32_t p = x->pending++;
     size_t len;
     const char *id = fl_log_event_id(x->log, row, &len);
-    snprintf(x->id[p], sizeof x->id[p], "%.*s", (int)(len < 95 ? len : 95), id);
-    x->id_text[p] = x->id[p];
+    x->id_at[p] = x->ids.len;
+    fl_buf_add(&x->ids, id, len);
+    fl_buf_add(&x->ids, "", 1);
     x->time[p] = e->time_us;
     for (uint32_t i = 0; i < r->heads; i++) {
         x->probability[i][p] = out[i].probability;
@@ -265,6 +271,26 @@ static florin_status score_all(run *x)
     return st ? st : flush(x);
 }
 
+/* Scoring what was learnt from is allowed, and said. */
+static void note_seen(run *x)
+{
+    fl_log_score_result *r = x->res;
+    int64_t first = fl_log_time_min(x->log), seen = fl_model_until(x->model);
+    char from[32], until[32];
+    if (x->opt->from_us > first) first = x->opt->from_us;
+    for (uint32_t i = 0; i < r->heads; i++)
+        if (fl_head_until(x->head[i]) > seen) seen = fl_head_until(x->head[i]);
+    r->seen_us = INT64_MIN;
+    if (seen <= first || first >= x->opt->to_us || !fl_log_rows(x->log)) return;
+    r->seen_us = seen;
+    fl_time_format(first, from);
+    fl_time_format(seen, until);
+    fl_say(x->ctx, FLORIN_LOG_WARN,
+           "the model learnt from what became known before %s: scores from %s to there are no "
+           "measure of its quality",
+           until, from);
+}
+
 florin_status fl_log_score(const fl_model *m, const fl_log *log, const fl_log_score_options *opt,
                            fl_log_score_result *result, const florin_context *ctx,
                            florin_error *err)
@@ -275,6 +301,7 @@ florin_status fl_log_score(const fl_model *m, const fl_log *log, const fl_log_sc
     run x = {.model = m, .log = log, .opt = opt, .res = result, .ctx = ctx, .err = err};
     int64_t start = fl_monotonic_us(ctx);
     florin_status st = open_run(&x);
+    if (!st) note_seen(&x);
     if (!st) st = score_all(&x);
     if (!st && x.table) {
         fl_table_writer *t = x.table;

@@ -30,6 +30,9 @@ typedef struct {
     fl_top_event *top; /* most suspicious first; free with fl_log_score_free */
     char head_name[FL_SCORE_HEADS_MAX][64];
     uint64_t level[FL_SCORE_HEADS_MAX][3]; /* events by level */
+    int64_t
+        seen_us; /* scores of events before it are no measure of quality: the model or a head learnt from what
+                        became of them. INT64_MIN: no scored event is */
 } fl_log_score_result;
 
 florin_status fl_log_score(const fl_model *m, const fl_log *log, const fl_log_score_options *opt,

@@ -304,7 +304,7 @@ static bool carry_sound(const fl_fold_carry *c)
     return all == 0 && c->time_us > -TIME_LIMIT_US && c->time_us < TIME_LIMIT_US;
 }
 
-/* Oldest first; a smaller ring keeps the newest. */
+/* Oldest first; a smaller ring keeps the newest. A ring that is full again stands where it stood. */
 static florin_status fill_pending(const fl_saved *f, fl_scorer *s, florin_error *err)
 {
     const pending_event *part[2];
@@ -314,10 +314,12 @@ static florin_status fill_pending(const fl_saved *f, fl_scorer *s, florin_error 
         if (!part[i]) return damaged(f, "pending events", i, err);
     }
     uint64_t all = n[0] + n[1], skip = all > s->opt.pending_max ? all - s->opt.pending_max : 0;
+    uint64_t begin = all - skip == s->opt.pending_max && !skip ? n[1] : 0;
     s->stats.forgotten += skip;
+    s->pending_next = begin + (all - skip);
     for (uint64_t i = skip; i < all; i++) {
         const pending_event *p = i < n[0] ? part[0] + i : part[1] + (i - n[0]);
-        uint32_t slot = (uint32_t)s->pending_next++;
+        uint32_t slot = (uint32_t)((begin + i - skip) % s->opt.pending_max);
         if (!p->id || fl_index_find(&s->pending_index, p->id) != FL_NONE || !carry_sound(&p->carry))
             return damaged(f, "pending events", slot, err);
         s->pending[slot] = *p;

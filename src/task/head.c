@@ -72,6 +72,11 @@ int fl_head_kind(const fl_head *h)
     return h->p.per_event ? -1 : h->p.kind;
 }
 
+int64_t fl_head_until(const fl_head *h)
+{
+    return h->p.until_us;
+}
+
 float fl_head_threshold(const fl_head *h)
 {
     return h->p.threshold;

@@ -24,8 +24,10 @@ florin_status fl_head_open(fl_head **out, const fl_model *m, uint32_t i, florin_
 florin_status fl_head_find(uint32_t *i, const fl_model *m, const char *name, florin_error *err);
 void fl_head_close(fl_head *h);
 const char *fl_head_name(const fl_head *h);
-bool fl_head_per_event(const fl_head *h);  /* false: scores an entity at a date */
-int fl_head_kind(const fl_head *h);        /* entity kind of a head at a date, else -1 */
+bool fl_head_per_event(const fl_head *h); /* false: scores an entity at a date */
+int fl_head_kind(const fl_head *h);       /* entity kind of a head at a date, else -1 */
+int64_t
+fl_head_until(const fl_head *h); /* no label of later arrival was used; INT64_MIN: unknown */
 float fl_head_threshold(const fl_head *h); /* probability, of the cost matrix */
 uint32_t fl_head_inputs(const fl_head *h);
 /* Column of input i in the row it is given: fl_model row, or fl_encode_entity row. */
