@@ -10,8 +10,7 @@ static florin_status fold_model(const char *path, const fl_log *log, const fl_ta
                                 const florin_context *ctx, florin_error *err)
 {
     fl_fold_plan *plan = NULL;
-    int64_t until = t->test.from_us;
-    if (t->has_validate && t->validate.from_us < until) until = t->validate.from_us;
+    int64_t until = t->period[0].from_us;
     florin_status st = fl_fold_plan_new(&plan, fl_log_schema(log), err);
     if (!st) st = fl_fold_plan_fit(plan, log, until, ctx, err);
     if (!st) {
@@ -152,7 +151,8 @@ florin_status florin_eval(const florin_context *ctx, const florin_fit_options *o
     fl_task t;
     json_t *j = NULL;
     florin_status st = open_all(ctx, opt, "", &log, &t, &m, err);
-    if (!st) st = fl_eval(&j, &t, m, log, opt->draws, opt->seed, ctx, err);
+    const fl_eval_options o = {.scores = opt->scores, .draws = opt->draws, .seed = opt->seed};
+    if (!st) st = fl_eval(&j, &t, m, log, &o, ctx, err);
     if (!st && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st) finish(ctx, opt, j);
     json_decref(j);

@@ -1,7 +1,6 @@
 /* Fitting and judging. Invariant: nothing is chosen, calibrated or fitted on a row of the test; labels are used as they
  * were known when validation began (for choosing) and when the test began (for the final fit). */
 #include "task/fit.h"
-#include "data/duck.h"
 #include "task/result.h"
 #include <math.h>
 #include <stdio.h>
@@ -60,12 +59,22 @@ static florin_status pick_columns(fitter *f, candidate *c, bool fold_only)
     return FLORIN_OK;
 }
 
-/* Which rows are held out for choosing and calibrating: the validation period, or without one a quarter of the
- * entities of the training rows. */
+/* Without a validation period a quarter of the entities of the training rows is held out for choosing and calibrating. */
 static bool held_out(const fitter *f, size_t r)
 {
-    if (f->t->has_validate) return f->s.part[r] == FL_PART_VALIDATE;
-    return f->s.part[r] == FL_PART_TRAIN && fl_mix64(f->s.cluster[r] + f->opt->seed) % 4 == 0;
+    return !f->t->validates && fl_mix64(f->s.cluster[r] + f->opt->seed) % 4 == 0;
+}
+
+/* Rows and labels that a fit may see: for choosing when validation period `at` is judged (without one: the first test,
+ * but for what is held out); for the final fit when test period `at` is; with folds the rows outside fold `at`. */
+typedef enum { FOR_CHOOSING, FOR_FINAL, OUTSIDE_FOLD, ANY_ROW } chooser;
+
+static bool wanted(const fitter *f, size_t r, chooser want, uint32_t at, float *y)
+{
+    *y = f->s.truth[r];
+    if (want == OUTSIDE_FOLD) return f->s.fold[r] != at;
+    if (want == ANY_ROW) return true;
+    return fl_sample_learns(&f->s, f->t, r, at, y) && (want == FOR_FINAL || !held_out(f, r));
 }
 
 typedef struct {
@@ -74,37 +83,8 @@ typedef struct {
     float *y, *weight;
 } training;
 
-typedef bool (*chooser)(const fitter *f, size_t row, uint32_t fold, float *y);
-
-static bool for_choosing(const fitter *f, size_t r, uint32_t fold, float *y)
-{
-    (void)fold;
-    *y = f->s.early[r];
-    return f->s.part[r] == FL_PART_TRAIN && !held_out(f, r) && *y >= 0;
-}
-
-static bool for_final(const fitter *f, size_t r, uint32_t fold, float *y)
-{
-    (void)fold;
-    *y = f->s.known[r];
-    return f->s.part[r] != FL_PART_TEST && *y >= 0;
-}
-
-static bool outside_fold(const fitter *f, size_t r, uint32_t fold, float *y)
-{
-    *y = f->s.known[r];
-    return f->s.fold[r] != fold;
-}
-
-static bool any_row(const fitter *f, size_t r, uint32_t fold, float *y)
-{
-    (void)fold;
-    *y = f->s.known[r];
-    return true;
-}
-
 static florin_status take_rows(training *t, const fitter *f, const candidate *c, chooser want,
-                               uint32_t fold)
+                               uint32_t at)
 {
     memset(t, 0, sizeof *t);
     t->pick = fl_alloc(f->s.rows, sizeof *t->pick);
@@ -114,7 +94,7 @@ static florin_status take_rows(training *t, const fitter *f, const candidate *c,
     size_t n = 0, positives = 0;
     for (size_t r = 0; r < f->s.rows; r++) {
         float y;
-        if (!want(f, r, fold, &y)) continue;
+        if (!wanted(f, r, want, at, &y)) continue;
         t->pick[n] = r;
         t->y[n] = y > .5f;
         positives += y > .5f;
@@ -165,14 +145,48 @@ static double margin(const candidate *c, size_t row)
     return (double)fl_parts_logit(&c->parts, c->x + row * c->inputs);
 }
 
+/* The label of a held-out row as known when the test begins, -1: not known then. */
+static float outcome(const fitter *f, size_t r)
+{
+    return *f->t->folds ? f->s.truth[r] : f->s.known[r * f->s.judged + f->t->validates];
+}
+
+/* All rows of a validation period are there; held-out rows of the training time stand for those not sampled too. */
+static float weight_of(const fitter *f, size_t r)
+{
+    return f->t->validates ? 1 : f->s.weight[r];
+}
+
+/* Rows held out for choosing: of validation period v, or without one of the training time. */
+typedef struct {
+    size_t n, *row, start[FL_PERIODS_MAX + 1]; /* rows of period v: [start[v], start[v + 1]) */
+    uint32_t parts;
+} held;
+
+static florin_status find_held(const fitter *f, held *h)
+{
+    *h = (held){.row = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *h->row),
+                .parts = f->t->validates ? f->t->validates : 1};
+    if (!h->row) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
+    for (uint32_t v = 0; v < h->parts; v++) {
+        float y;
+        for (size_t r = 0; r < f->s.rows; r++)
+            if (f->t->validates ? f->s.in[r] == v + 1 && outcome(f, r) >= 0
+                                : held_out(f, r) && fl_sample_learns(&f->s, f->t, r, 0, &y))
+                h->row[h->n++] = r;
+        h->start[v + 1] = h->n;
+    }
+    return FLORIN_OK;
+}
+
 static double weighted_ap(const fitter *f, const double *score, const size_t *row, size_t n)
 {
     float *y = fl_alloc(n ? n : 1, sizeof *y);
     double *w = fl_alloc(n ? n : 1, sizeof *w), ap = 0;
     size_t *order = fl_order_scores(score, n);
     for (size_t i = 0; y && w && i < n; i++) {
-        y[i] = f->s.known[row[i]] > .5f;
-        w[i] = (double)f->s.weight[row[i]];
+        y[i] = outcome(f, row[i]) > .5f;
+        w[i] = (double)weight_of(f, row[i]);
     }
     fl_scored s = {.n = n, .score = score, .y = y, .parts = 1};
     if (y && w && order) ap = fl_average_precision(&s, order, w);
@@ -218,7 +232,7 @@ static double threshold_of(const fitter *f)
 {
     double miss = f->t->cost_miss, sum = 0, n = 0;
     for (size_t r = 0; r < f->s.rows && miss <= 0; r++)
-        if (f->s.part[r] != FL_PART_TEST && f->s.known[r] > .5f && f->s.amount[r] > 0)
+        if ((f->s.learn[r] || *f->t->folds) && outcome(f, r) > .5f && f->s.amount[r] > 0)
             sum += f->s.amount[r], n++;
     if (miss <= 0) miss = n > 0 ? sum / n : 0;
     if (miss <= 0) return .5;
@@ -237,8 +251,8 @@ static florin_status calibrate(const fitter *f, candidate *c, const double *m, c
     }
     double pos = 0, all = 0;
     for (size_t i = 0; i < n; i++) {
-        y[i] = f->s.known[row[i]] > .5f;
-        w[i] = f->s.weight[row[i]];
+        y[i] = outcome(f, row[i]) > .5f;
+        w[i] = weight_of(f, row[i]);
         pos += (double)(w[i] * y[i]);
         all += (double)w[i];
     }
@@ -250,52 +264,69 @@ static florin_status calibrate(const fitter *f, candidate *c, const double *m, c
     return FLORIN_OK;
 }
 
-static florin_status choose(fitter *f, candidate *c)
+/* Margins of the held-out rows by a recipe at a third, two thirds and all of its rounds: m [3][h->n]. */
+static florin_status try_recipe(fitter *f, candidate *c, const held *h, const training *t,
+                                const recipe *k, double *m)
 {
-    training t = {0};
-    size_t n = 0, *row = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *row);
-    double *m = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *m),
-           *best = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *best);
-    florin_status st = row && m && best ? take_rows(&t, f, c, for_choosing, 0)
-                                        : fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (size_t r = 0; !st && r < f->s.rows; r++)
-        if (held_out(f, r) && f->s.known[r] >= 0) row[n++] = r;
-    c->figure = -1;
-    for (size_t k = 0; !st && k < (c->trees ? FL_LEN(RECIPES) : 1); k++) {
-        st = fit_parts(f, c, &t, &RECIPES[k], f->rounds);
+    florin_status st = FLORIN_OK;
+    for (uint32_t v = 0; v < h->parts && !st; v++) {
+        st = fit_parts(f, c, &t[v], k, f->rounds);
         fl_forest whole = c->parts.forest;
-        for (uint32_t part = 1; !st && part <= (c->trees ? 3u : 1u); part++) {
-            uint32_t rounds = c->trees ? f->rounds * part / 3 : 0;
+        for (uint32_t third = 0; !st && third < (c->trees ? 3u : 1u); third++) {
             c->parts.forest = whole;
-            if (c->trees) fl_forest_cut(&c->parts.forest, rounds);
-            for (size_t i = 0; i < n; i++) m[i] = margin(c, row[i]);
-            double ap = weighted_ap(f, m, row, n);
-            if (ap <= c->figure) continue;
-            c->figure = ap;
-            c->chosen = RECIPES[k];
-            c->chosen_rounds = rounds;
-            memcpy(best, m, n * sizeof *m);
+            if (c->trees) fl_forest_cut(&c->parts.forest, f->rounds * (third + 1) / 3);
+            for (size_t i = h->start[v]; i < h->start[v + 1]; i++)
+                m[third * h->n + i] = margin(c, h->row[i]);
         }
         c->parts.forest = whole;
     }
-    if (!st) st = calibrate(f, c, best, row, n);
-    drop_rows(&t);
-    free(row);
+    return st;
+}
+
+static florin_status search(fitter *f, candidate *c, const held *h, const training *t, double *m,
+                            double *best)
+{
+    florin_status st = FLORIN_OK;
+    c->figure = -1;
+    for (size_t k = 0; !st && k < (c->trees ? FL_LEN(RECIPES) : 1); k++) {
+        st = try_recipe(f, c, h, t, &RECIPES[k], m);
+        for (uint32_t third = 0; !st && third < (c->trees ? 3u : 1u); third++) {
+            const double *own = m + third * h->n;
+            double ap = 0;
+            for (uint32_t v = 0; v < h->parts; v++)
+                ap += weighted_ap(f, own + h->start[v], h->row + h->start[v],
+                                  h->start[v + 1] - h->start[v]) /
+                      h->parts;
+            if (ap <= c->figure) continue;
+            c->figure = ap;
+            c->chosen = RECIPES[k];
+            c->chosen_rounds = c->trees ? f->rounds * (third + 1) / 3 : 0;
+            memcpy(best, own, h->n * sizeof *best);
+        }
+    }
+    return st;
+}
+
+/* The recipe with the best mean over the validation periods; calibrated on its margins there. */
+static florin_status choose(fitter *f, candidate *c)
+{
+    held h;
+    training t[FL_PERIODS_MAX] = {0};
+    florin_status st = find_held(f, &h);
+    double *m = fl_alloc(h.n ? h.n : 1, 3 * sizeof *m), *best = fl_alloc(h.n ? h.n : 1, sizeof *m);
+    if (!st && (!m || !best)) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
+    for (uint32_t v = 0; v < h.parts && !st; v++) st = take_rows(&t[v], f, c, FOR_CHOOSING, v);
+    if (!st) st = search(f, c, &h, t, m, best);
+    if (!st) st = calibrate(f, c, best, h.row, h.n);
+    for (uint32_t v = 0; v < h.parts; v++) drop_rows(&t[v]);
+    free(h.row);
     free(m);
     free(best);
     return st;
 }
 
-/* Scores of the judged rows; with folds each row by the parts that did not see its fold. */
-static florin_status judge(fitter *f, candidate *c, int part, double *score, size_t n)
-{
-    size_t k = 0;
-    for (size_t r = 0; r < f->s.rows && k < n; r++)
-        if (f->s.part[r] == part) score[k++] = margin(c, r);
-    return FLORIN_OK;
-}
-
-static florin_status by_folds(fitter *f, candidate *c, double *score)
+/* Each row by the parts that did not see its fold; then the parts of all. */
+static florin_status by_folds(fitter *f, candidate *c, const fl_judged *j, double *score)
 {
     uint32_t folds = 0;
     for (size_t r = 0; r < f->s.rows; r++)
@@ -305,38 +336,38 @@ static florin_status by_folds(fitter *f, candidate *c, double *score)
     florin_status st = FLORIN_OK;
     for (uint32_t k = 0; k < folds && !st; k++) {
         training t;
-        st = take_rows(&t, f, c, outside_fold, k);
+        st = take_rows(&t, f, c, OUTSIDE_FOLD, k);
         if (!st) st = fit_parts(f, c, &t, &c->chosen, c->chosen_rounds);
-        for (size_t r = 0; !st && r < f->s.rows; r++)
-            if (f->s.fold[r] == k) score[r] = margin(c, r);
+        for (size_t i = 0; !st && i < j->n; i++)
+            if (f->s.fold[j->at[i]] == k) score[i] = margin(c, j->at[i]);
         drop_rows(&t);
     }
-    size_t *row = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *row);
-    for (size_t r = 0; row && r < f->s.rows; r++) row[r] = r;
-    if (!st)
-        st = row ? calibrate(f, c, score, row, f->s.rows) : fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    free(row);
+    if (!st) st = calibrate(f, c, score, j->at, j->n);
     training t = {0};
-    if (!st) st = take_rows(&t, f, c, any_row, 0);
+    if (!st) st = take_rows(&t, f, c, ANY_ROW, 0);
     if (!st) st = fit_parts(f, c, &t, &c->chosen, c->chosen_rounds);
     drop_rows(&t);
     return st;
 }
 
-static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, double *score, size_t n,
-                                   int part)
+/* Choose, then for each judged period fit on what is known when it begins and score its rows. The parts of the last
+ * period stay. */
+static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
+                                   double *score)
 {
     florin_status st = pick_columns(f, c, fold_only);
     if (st) return st;
-    if (*f->t->folds) return by_folds(f, c, score);
+    if (*f->t->folds) return by_folds(f, c, j, score);
     st = choose(f, c);
-    if (st) return st;
-    training t = {0};
-    bool final = !f->opt->validate_only;
-    st = take_rows(&t, f, c, final ? for_final : for_choosing, 0);
-    if (!st) st = fit_parts(f, c, &t, &c->chosen, c->chosen_rounds ? c->chosen_rounds : 1);
-    drop_rows(&t);
-    return st ? st : judge(f, c, part, score, n);
+    for (uint32_t p = 0; p < j->parts && !st; p++) {
+        training t;
+        st = take_rows(&t, f, c, FOR_FINAL, j->first + p);
+        if (!st) st = fit_parts(f, c, &t, &c->chosen, c->chosen_rounds ? c->chosen_rounds : 1);
+        for (size_t i = 0; i < j->n && !st; i++)
+            if (j->part[i] == p) score[i] = margin(c, j->at[i]);
+        drop_rows(&t);
+    }
+    return st;
 }
 
 static void free_candidate(candidate *c)
@@ -352,7 +383,7 @@ static florin_status name_head(fitter *f, candidate *c)
     snprintf(p->name, sizeof p->name, "%s", f->t->name);
     p->per_event = f->t->per_event;
     p->kind = f->t->kind;
-    p->until_us = fl_task_first_test(f->t);
+    p->until_us = f->t->period[f->s.judged - 1].from_us;
     p->column = fl_alloc(c->inputs, sizeof *p->column);
     p->input = fl_calloc(c->inputs, sizeof *p->input);
     if (!p->column || !p->input) return fl_fail(f->err, FLORIN_ENOMEM, "head");
@@ -370,18 +401,18 @@ static florin_status name_head(fitter *f, candidate *c)
 }
 
 /* Share of the absolute attribution over the judged rows, by input: the head's top features. */
-static json_t *top_features(const fitter *f, const candidate *c, int part)
+static json_t *top_features(const fitter *f, const candidate *c, const fl_judged *j)
 {
     double *sum = fl_calloc(c->inputs, sizeof *sum), all = 0;
     float *one = fl_calloc(c->inputs, sizeof *one), bias;
     json_t *list = json_array();
-    size_t step = f->s.rows / 2000 + 1;
-    for (size_t r = 0; sum && one && c->trees && r < f->s.rows; r += step) {
-        if (f->s.part[r] != part) continue;
+    size_t step = j->n / 2000 + 1;
+    for (size_t i = 0; sum && one && c->trees && i < j->n; i += step) {
+        size_t r = j->at[i];
         memset(one, 0, c->inputs * sizeof *one);
         bias = 0;
         fl_forest_attribute(&c->parts.forest, c->x + r * c->inputs, 1, one, &bias);
-        for (size_t i = 0; i < c->inputs; i++) sum[i] += fabs((double)one[i]);
+        for (size_t k = 0; k < c->inputs; k++) sum[k] += fabs((double)one[k]);
     }
     for (size_t i = 0; sum && i < c->inputs; i++) all += sum[i];
     for (int k = 0; sum && all > 0 && k < 20; k++) {
@@ -401,101 +432,99 @@ static json_t *top_features(const fitter *f, const candidate *c, int part)
     return list;
 }
 
-static florin_status write_scores(const fitter *f, const fl_judged *j, const double *ours,
-                                  const double *base)
+/* Ours and the baseline on the judged rows, with intervals and the paired difference. */
+typedef struct {
+    double *ours, *base, *p, *q;
+    uint8_t *level;
+} scored;
+
+static void scored_free(scored *s)
 {
-    static const fl_table_column col[] = {{"id", FL_DUCK_TEXT},
-                                          {"y", FL_DUCK_FLOAT},
-                                          {"score", FL_DUCK_DOUBLE},
-                                          {"baseline", FL_DUCK_DOUBLE},
-                                          {"time", FL_DUCK_TIME_US}};
-    fl_table_writer *w = NULL;
-    fl_arena *arena = fl_arena_new(1 << 20);
-    const char **id = fl_calloc(j->n ? j->n : 1, sizeof *id);
-    florin_status st = arena && id
-                           ? fl_table_open(&w, f->opt->scores, col, FL_LEN(col), f->ctx, f->err)
-                           : fl_fail(f->err, FLORIN_ENOMEM, "scores");
-    for (size_t i = 0; i < j->n && !st; i++) {
-        size_t len = 0;
-        const char *text = f->t->per_event
-                               ? fl_log_event_id(f->log, j->row[i], &len)
-                               : fl_log_entity_name(f->log, f->t->kind, (uint32_t)j->row[i], &len);
-        char *copy = fl_arena_alloc(arena, len + 24);
-        if (!copy) st = fl_fail(f->err, FLORIN_ENOMEM, "scores");
-        else if (text) snprintf(copy, len + 1, "%.*s", (int)len, text);
-        else snprintf(copy, 24, "%016llx", (unsigned long long)j->cluster[i]);
-        id[i] = copy;
-    }
-    const void *data[] = {id, j->y, ours, base, j->time_us};
-    if (!st) st = fl_table_add(w, data, j->n, f->err);
-    if (!st) st = fl_table_commit(w, f->err);
-    else fl_table_abort(w);
-    free(id);
-    fl_arena_free(arena);
-    return st;
+    free(s->ours);
+    free(s->base);
+    free(s->p);
+    free(s->q);
+    free(s->level);
 }
 
-static florin_status report(fitter *f, candidate *a, candidate *b, const fl_judged *j,
-                            const double *ours, const double *base, int part, json_t **out)
+static florin_status scored_new(scored *s, size_t n, florin_error *err)
+{
+    n = n ? n : 1;
+    *s = (scored){.ours = fl_calloc(n, sizeof(double)),
+                  .base = fl_calloc(n, sizeof(double)),
+                  .p = fl_calloc(n, sizeof(double)),
+                  .q = fl_calloc(n, sizeof(double)),
+                  .level = fl_calloc(n, 1)};
+    return s->ours && s->base && s->p && s->q && s->level ? FLORIN_OK
+                                                          : fl_fail(err, FLORIN_ENOMEM, "fit");
+}
+
+static fl_system system_of(const candidate *c, const double *score, const double *p,
+                           const uint8_t *level)
+{
+    return (fl_system){.name = c->name,
+                       .label = c->label,
+                       .score = score,
+                       .probability = p,
+                       .score99 = level,
+                       .threshold = (double)c->parts.threshold};
+}
+
+static florin_status report(fitter *f, candidate *a, candidate *b, const fl_judged *j, scored *s,
+                            json_t **out)
 {
     fl_interval iv[6];
-    fl_scored s = {.n = j->n, .score = ours, .y = j->y, .cluster = j->cluster, .parts = 1};
-    florin_status st = fl_bootstrap(iv, &s, base, f->opt->draws ? f->opt->draws : 300,
+    fl_scored rows = {.n = j->n,
+                      .score = s->ours,
+                      .y = j->y,
+                      .cluster = j->cluster,
+                      .part = j->part,
+                      .parts = j->parts};
+    florin_status st = fl_bootstrap(iv, &rows, s->base, f->opt->draws ? f->opt->draws : 300,
                                     f->opt->seed + 1, f->ctx, f->err);
-    double *p = fl_alloc(j->n ? j->n : 1, sizeof *p), *q = fl_alloc(j->n ? j->n : 1, sizeof *q);
-    uint8_t *level = fl_calloc(j->n ? j->n : 1, 1);
-    if (!st && (!p || !q || !level)) st = fl_fail(f->err, FLORIN_ENOMEM, "report");
-    for (size_t i = 0; !st && i < j->n; i++) {
+    if (st) return st;
+    for (size_t i = 0; i < j->n; i++) {
         fl_head_out o, o2;
-        fl_parts_out(&a->parts, (float)ours[i], &o);
-        fl_parts_out(&b->parts, (float)base[i], &o2);
-        p[i] = (double)o.probability;
-        q[i] = (double)o2.probability;
-        level[i] = o.score;
+        fl_parts_out(&a->parts, (float)s->ours[i], &o);
+        fl_parts_out(&b->parts, (float)s->base[i], &o2);
+        s->p[i] = (double)o.probability;
+        s->q[i] = (double)o2.probability;
+        s->level[i] = o.score;
     }
-    json_t *x = st ? NULL
-                   : fl_result_system(a->name, a->label, j, ours, p, level, &iv[0], &iv[1],
-                                      (double)a->parts.threshold, f->err);
-    json_t *y = st ? NULL
-                   : fl_result_system(b->name, b->label, j, base, q, NULL, &iv[2], &iv[3],
-                                      (double)b->parts.threshold, f->err);
-    if (!st && (!x || !y)) st = FLORIN_ENOMEM;
-    free(p);
-    free(q);
-    free(level);
-    if (st) {
+    const fl_system ours = system_of(a, s->ours, s->p, s->level),
+                    base = system_of(b, s->base, s->q, NULL);
+    json_t *x = fl_result_system(&ours, j, &iv[0], f->err);
+    json_t *y = x ? fl_result_system(&base, j, &iv[2], f->err) : NULL;
+    if (!x || !y) {
         json_decref(x);
-        json_decref(y);
-        return st;
+        return FLORIN_ENOMEM;
     }
-    json_object_set_new(x, "features", top_features(f, a, part));
-    char from[32], to[32];
-    const fl_period *period = part == FL_PART_VALIDATE ? &f->t->validate : &f->t->test;
-    fl_time_format(period->from_us, from);
-    fl_time_format(period->to_us, to);
-    *out = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:I, s:I}, s:{s:I, s:I}, s:[o, o], s:[o, o]}",
-                     "report", "eval", "task", f->t->name, "data", f->t->data, "test", "from", from,
-                     "to", to, "rows", (json_int_t)f->s.seen[part], "positives",
-                     (json_int_t)f->s.positives[part], "train", "rows",
-                     (json_int_t)f->s.seen[FL_PART_TRAIN], "positives",
-                     (json_int_t)f->s.positives[FL_PART_TRAIN], "systems", x, y, "differences",
-                     fl_result_difference(a->name, b->name, "auc", &iv[4]),
-                     fl_result_difference(a->name, b->name, "ap", &iv[5]));
-    json_object_set_new(*out, "part",
-                        json_string(part == FL_PART_VALIDATE ? "validation" : "test"));
-    return *out ? FLORIN_OK : fl_fail(f->err, FLORIN_ENOMEM, "report");
+    json_object_set_new(x, "features", top_features(f, a, j));
+    *out = fl_result_head(&f->s, j);
+    if (!*out) return fl_fail(f->err, FLORIN_ENOMEM, "report");
+    json_object_set_new(*out, "train",
+                        json_pack("{s:I, s:I}", "rows", (json_int_t)f->s.train_seen, "positives",
+                                  (json_int_t)f->s.train_positives));
+    json_object_set_new(*out, "systems", json_pack("[o, o]", x, y));
+    json_object_set_new(*out, "differences",
+                        json_pack("[o, o]", fl_result_difference(a->name, b->name, "auc", &iv[4]),
+                                  fl_result_difference(a->name, b->name, "ap", &iv[5])));
+    if (!f->opt->scores) return FLORIN_OK;
+    return fl_result_scores(f->opt->scores, j, f->log, &ours, s->base, f->ctx, f->err);
 }
 
-florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, florin_error *err)
+florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool validation,
+                                 florin_error *err)
 {
-    int64_t until = fl_model_until(m), first = fl_task_first_test(t);
+    int64_t until = fl_model_until(m),
+            first = validation ? t->period[0].from_us : fl_task_first_test(t);
     if (until <= first) return FLORIN_OK;
     char a[32], b[32];
     fl_time_format(until, a);
     fl_time_format(first, b);
     return fl_fail(err, FLORIN_ELEAK,
                    "the model was trained on events until %s, and task %s is judged from %s on: "
-                   "pretrain with --until %s or earlier",
+                   "pretrain with --until '%s' or earlier",
                    a, t->name, b, b);
 }
 
@@ -517,33 +546,28 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
                    .trees = trees,
                    .probe = probe};
     candidate b = {.name = "baseline",
-                   .label = net     ? "boosted trees on the fold"
-                            : probe ? "boosted trees on the fold"
-                                    : "logistic probe on the fold",
+                   .label =
+                       net || probe ? "boosted trees on the fold" : "logistic probe on the fold",
                    .trees = net || probe,
                    .probe = !net && !probe};
     fl_judged j = {0};
-    double *ours = NULL, *base = NULL;
-    florin_status st = fl_fit_refuse_leak(t, m, err);
-    if (!st && opt->validate_only && !t->has_validate)
-        st = fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t->name);
-    int part = opt->validate_only ? FL_PART_VALIDATE : FL_PART_TEST;
+    scored s = {0};
+    florin_status st = FLORIN_OK;
+    if (opt->validate_only && !t->validates)
+        return fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t->name);
+    st = fl_fit_refuse_leak(t, m, opt->validate_only, err);
     if (!st) st = fl_sample_take(&f.s, t, m, log, opt->seed, ctx, err);
-    if (!st) st = fl_judged_take(&j, &f.s, part, t, err);
-    ours = fl_calloc(j.n ? j.n : 1, sizeof *ours);
-    base = fl_calloc(j.n ? j.n : 1, sizeof *base);
-    if (!st && (!ours || !base)) st = fl_fail(err, FLORIN_ENOMEM, "fit");
-    if (!st) st = fit_candidate(&f, &a, false, ours, j.n, part);
-    if (!st) st = fit_candidate(&f, &b, true, base, j.n, part);
-    if (!st) st = report(&f, &a, &b, &j, ours, base, part, json);
-    if (!st && opt->scores) st = write_scores(&f, &j, ours, base);
+    if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, t, err);
+    if (!st) st = scored_new(&s, j.n, err);
+    if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
+    if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
+    if (!st) st = report(&f, &a, &b, &j, &s, json);
     if (!st) st = name_head(&f, &a);
     if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
     free_candidate(&a);
     free_candidate(&b);
     fl_judged_free(&j);
     fl_sample_free(&f.s);
-    free(ours);
-    free(base);
+    scored_free(&s);
     return st;
 }

@@ -19,6 +19,7 @@ typedef struct {
 florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const fl_log *log,
                      const fl_fit_options *opt, const florin_context *ctx, florin_error *err);
 /* FLORIN_ELEAK when the model has seen what it is to be judged on. */
-florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, florin_error *err);
+florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool validation,
+                                 florin_error *err);
 
 #endif

@@ -2,6 +2,8 @@
  * inputs come from fl_encode before the event's own labels, labels through fl_label_at at the moment of fitting. */
 #include "task/sample.h"
 #include "base/file.h"
+#include "task/folds.h"
+#include <math.h>
 #include <stdio.h>
 
 typedef struct {
@@ -14,22 +16,33 @@ typedef struct {
     fl_encode *enc;
     fl_label_index *labels;
     bool silence_is_good; /* the log holds bad labels only: no label means genuine so far */
-    fl_map64 bad;   /* drop_kind entity -> 1 + seconds from drop_since to its first bad event */
-    fl_map64 folds; /* entity hash -> 1 + fold */
+    fl_map64 bad
+        [FL_JUDGED_MAX]; /* drop_kind entity -> 1 + seconds from `since` to its first bad event */
+    fl_map64 folds;      /* entity hash -> 1 + fold */
     size_t cap[16];
     uint64_t seed;
+    double unit; /* major units in a minor one */
 } taker;
+
+/* A moment of prediction: an event, or an entity at a date. */
+typedef struct {
+    uint64_t row; /* log row, or entity number */
+    uint32_t entity;
+    int64_t time_us;
+    uint64_t key; /* decides whether it is kept by sampling */
+    float y;      /* of an outcome: label, whenever it is known; -1: not an outcome */
+} moment;
 
 void fl_sample_free(fl_sample *s)
 {
-    for (size_t c = 0; s->names_owned && s->name && c < s->width; c++) free(s->name[c]);
+    for (size_t c = 0; s->name && c < s->width; c++) free(s->name[c]);
     free(s->name);
     free(s->x);
-    free(s->early);
+    free(s->in);
+    free(s->learn);
     free(s->known);
     free(s->truth);
     free(s->weight);
-    free(s->part);
     free(s->fold);
     free(s->cluster);
     free(s->card);
@@ -39,28 +52,31 @@ void fl_sample_free(fl_sample *s)
     memset(s, 0, sizeof *s);
 }
 
-static bool grow_rows(taker *k)
+static florin_status grow_rows(taker *k)
 {
     fl_sample *s = k->s;
     size_t n = s->rows + 1;
-    void *p[] = {s->x,    s->early,   s->known, s->truth, s->weight,  s->part,
+    void *p[] = {s->x,    s->in,      s->learn, s->known, s->truth,   s->weight,
                  s->fold, s->cluster, s->card,  s->row,   s->time_us, s->amount};
-    size_t size[] = {s->width * sizeof(float), 4, 4, 4, 4, 1, 4, 8, 8, 8, 8, 8};
+    size_t size[] = {
+        s->width * sizeof(float), 1, 1, s->judged * sizeof(float), 4, 4, 4, 8, 8, 8, 8, 8};
     bool ok = true;
     for (size_t i = 0; i < FL_LEN(p) && ok; i++) ok = fl_grow(&p[i], &k->cap[i], n, size[i]);
     s->x = p[0];
-    s->early = p[1];
-    s->known = p[2];
-    s->truth = p[3];
-    s->weight = p[4];
-    s->part = p[5];
+    s->in = p[1];
+    s->learn = p[2];
+    s->known = p[3];
+    s->truth = p[4];
+    s->weight = p[5];
     s->fold = p[6];
     s->cluster = p[7];
     s->card = p[8];
     s->row = p[9];
     s->time_us = p[10];
     s->amount = p[11];
-    return ok;
+    return ok ? FLORIN_OK
+              : fl_fail(k->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
+                        s->rows, s->width);
 }
 
 static bool inside(const fl_period *p, int64_t t)
@@ -68,20 +84,37 @@ static bool inside(const fl_period *p, int64_t t)
     return t >= p->from_us && t < p->to_us;
 }
 
-static int part_of(const fl_task *t, int64_t time_us)
+/* 1 + the judged period that a time lies in; 0: none. */
+static uint32_t judged_in(const fl_task *t, int64_t time_us)
 {
-    if (inside(&t->test, time_us)) return FL_PART_TEST;
-    if (t->has_validate && inside(&t->validate, time_us)) return FL_PART_VALIDATE;
-    return inside(&t->train, time_us) ? FL_PART_TRAIN : -1;
+    for (uint32_t j = 0; j < t->validates + t->tests; j++)
+        if (inside(&t->period[j], time_us)) return j + 1;
+    return 0;
+}
+
+/* Is it in the time that may be learnt from, for some judged period? Validation is, for the test. */
+static bool in_training(const fl_task *t, int64_t time_us)
+{
+    uint32_t last = t->validates + t->tests - 1, in;
+    if (*t->folds || time_us >= fl_task_train_end(t, last)) return false;
+    if (inside(&t->train, time_us)) return true;
+    in = judged_in(t, time_us);
+    return in && in <= t->validates;
+}
+
+bool fl_sample_learns(const fl_sample *s, const fl_task *t, size_t r, uint32_t j, float *y)
+{
+    *y = s->known[r * s->judged + j];
+    return s->learn[r] && *y >= 0 && s->time_us[r] < fl_task_train_end(t, j);
 }
 
 /* Share of rows kept is decided by a hash of the row, so the same rows are taken whatever the order or the threads. */
-static bool keep_row(const taker *k, int part, float y, uint64_t row, float *weight)
+static bool keep_row(const taker *k, bool positive, uint64_t key, float *weight)
 {
     *weight = 1;
-    if (part != FL_PART_TRAIN || y > .5f || k->t->negatives >= 1) return true;
+    if (positive || k->t->negatives >= 1) return true;
     *weight = (float)(1 / k->t->negatives);
-    return (double)(fl_mix64(row ^ fl_mix64(k->seed + 77)) >> 11) * 0x1p-53 < k->t->negatives;
+    return (double)(fl_mix64(key ^ fl_mix64(k->seed + 77)) >> 11) * 0x1p-53 < k->t->negatives;
 }
 
 static uint64_t entity_of(const taker *k, const fl_event *e, int kind)
@@ -91,104 +124,236 @@ static uint64_t entity_of(const taker *k, const fl_event *e, int kind)
     return e->entity_hash[use] ? e->entity_hash[use] : fl_mix64(e->id) | 1;
 }
 
+static bool rule_fits(const fl_event_rule *r, const fl_log *log, uint64_t row)
+{
+    if (r->type >= 0 && fl_log_type(log, row) != r->type) return false;
+    if (r->mark >= 0 && ((fl_log_marks(log, row) >> r->mark & 1) != 0) == r->without) return false;
+    for (uint32_t i = 0; i < r->wheres; i++)
+        if (fl_log_category(log, r->field[i], row) != r->value[i]) return false;
+    /* FL_AMOUNT_NONE is the smallest number: an event without amount fits only a rule without one. */
+    return fl_log_amount(log, row) >= r->amount_from;
+}
+
+/* First of n ascending rows of a segment whose time is not before `at`. */
+static uint32_t first_not_before(const taker *k, uint64_t base, const uint32_t *rows, uint32_t n,
+                                 int64_t at)
+{
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (fl_log_time(k->log, base + rows[mid]) < at) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* Is there an event of the rule in [from, to) for this entity, other than row `but`? */
+static bool has_event(const taker *k, const fl_event_rule *r, int kind, uint32_t entity,
+                      int64_t from, int64_t to, uint64_t but)
+{
+    for (uint32_t g = fl_log_segments(k->log); g-- > 0;) {
+        uint32_t n;
+        uint64_t base = fl_log_segment_first(k->log, g);
+        const uint32_t *rows = fl_log_entity_rows(k->log, kind, entity, g, &n);
+        for (uint32_t i = first_not_before(k, base, rows, n, to); i-- > 0;) {
+            uint64_t row = base + rows[i];
+            if (fl_log_time(k->log, row) < from) break;
+            if (row != but && rule_fits(r, k->log, row)) return true;
+        }
+    }
+    return false;
+}
+
+/* The label as known at a moment, -1: not known then. */
+static float label_as_of(const taker *k, const moment *m, int64_t at_us)
+{
+    const fl_task *t = k->t;
+    int64_t delay = t->label_delay_us;
+    if (t->has_outcome)
+        return at_us == INT64_MAX || m->time_us + t->horizon_us + delay <= at_us ? m->y : -1;
+    float v = fl_label_at(k->labels, m->row, at_us == INT64_MAX ? at_us : at_us - delay);
+    return v < 0 ? (k->silence_is_good ? 0 : -1) : v > .5f;
+}
+
+/* Take the row unless nobody needs it. in: 1 + judged period, 0: none; learn: it lies in training time. *taken: the
+ * caller fills in the rest (x, row, cluster, card, amount, fold). */
+static florin_status take_moment(taker *k, const moment *m, uint32_t in, bool learn, bool *taken)
+{
+    fl_sample *s = k->s;
+    const fl_task *t = k->t;
+    float known[FL_JUDGED_MAX], weight = 1, truth = label_as_of(k, m, INT64_MAX);
+    bool ever = false, positive = false;
+    *taken = false;
+    if (truth < 0 || (!in && !learn)) return FLORIN_OK;
+    for (uint32_t j = 0; j < s->judged; j++) {
+        known[j] = label_as_of(k, m, t->period[j].from_us);
+        ever |= known[j] >= 0;
+        positive |= known[j] > .5f;
+    }
+    learn = learn && ever;
+    s->train_seen += learn;
+    s->train_positives += learn && positive;
+    if (in) {
+        s->seen[in - 1]++;
+        s->positives[in - 1] += truth > .5f;
+    }
+    learn = learn && keep_row(k, positive, m->key, &weight);
+    if (!in && !learn) return FLORIN_OK;
+    florin_status st = grow_rows(k);
+    if (st) return st;
+    size_t i = s->rows++;
+    memcpy(s->known + i * s->judged, known, s->judged * sizeof *known);
+    s->in[i] = (uint8_t)in;
+    s->learn[i] = learn;
+    s->truth[i] = truth;
+    s->weight[i] = weight;
+    s->time_us[i] = m->time_us;
+    s->fold[i] = 0;
+    *taken = true;
+    return FLORIN_OK;
+}
+
 /* --- every event --- */
 
-static florin_status find_bad(taker *k)
+/* First bad event at or after `since` of every entity that the removal rule may leave out. */
+static florin_status note_bad(taker *k, const fl_event *e)
+{
+    const fl_task *t = k->t;
+    for (uint32_t j = 0; j < k->s->judged; j++) {
+        int64_t since = t->drop_since_us == INT64_MIN ? t->period[j].from_us - t->drop_before_us
+                                                      : t->drop_since_us;
+        if (e->time_us < since) continue;
+        uint32_t at = (uint32_t)((e->time_us - since) / FL_SECOND_US) + 1;
+        bool inserted;
+        uint32_t *v = fl_map64_insert(&k->bad[j], e->entity_hash[t->drop_kind], &inserted);
+        if (!v) return fl_fail(k->err, FLORIN_ENOMEM, "task");
+        if (inserted || at < *v) *v = at;
+    }
+    return FLORIN_OK;
+}
+
+static florin_status read_labels(taker *k)
 {
     const fl_task *t = k->t;
     fl_label l;
     uint64_t good = 0;
-    if (!fl_map64_init(&k->bad, 1024)) return fl_fail(k->err, FLORIN_ENOMEM, "task");
-    for (uint64_t i = 0; i < fl_log_labels(k->log); i++) {
+    florin_status st = fl_label_index_new(&k->labels, k->log, t->label, k->err);
+    for (uint32_t j = 0; j < k->s->judged && !st; j++)
+        if (!fl_map64_init(&k->bad[j], 64)) st = fl_fail(k->err, FLORIN_ENOMEM, "task");
+    for (uint64_t i = 0; i < fl_log_labels(k->log) && !st; i++) {
         fl_log_label(k->log, i, &l);
         if (l.label != t->label) continue;
         good += l.value <= .5f;
         if (t->drop_kind < 0 || l.value <= .5f) continue;
         fl_event e;
         fl_log_event(k->log, l.row, &e);
-        if (e.time_us < t->drop_since_us || !e.entity_hash[t->drop_kind]) continue;
-        uint32_t at = (uint32_t)((e.time_us - t->drop_since_us) / FL_SECOND_US) + 1;
-        bool inserted;
-        uint32_t *v = fl_map64_insert(&k->bad, e.entity_hash[t->drop_kind], &inserted);
-        if (!v) return fl_fail(k->err, FLORIN_ENOMEM, "task");
-        if (inserted || at < *v) *v = at;
+        if (e.entity_hash[t->drop_kind]) st = note_bad(k, &e);
     }
     /* Where most events are never said to be genuine, good labels are corrections, and silence means genuine. */
     k->silence_is_good = good * 2 < fl_log_rows(k->log);
-    return FLORIN_OK;
+    return st;
 }
 
-/* The Handbook's removal: on a test day an entity with a bad case before max(end of training, day - lag) is left out. */
-static bool dropped(const taker *k, const fl_event *e)
+static int64_t floor_day(int64_t us)
+{
+    int64_t d = us / FL_DAY_US * FL_DAY_US;
+    return d > us ? d - FL_DAY_US : d;
+}
+
+/* The Handbook's removal: on a judged day an entity with a bad case since `since`, before max(end of training, day -
+ * lag), is left out. */
+static bool dropped(const taker *k, const fl_event *e, uint32_t j)
 {
     const fl_task *t = k->t;
     if (t->drop_kind < 0 || !e->entity_hash[t->drop_kind]) return false;
-    const uint32_t *v = fl_map64_find(&k->bad, e->entity_hash[t->drop_kind]);
+    const uint32_t *v = fl_map64_find(&k->bad[j], e->entity_hash[t->drop_kind]);
     if (!v) return false;
-    int64_t bad_us = t->drop_since_us + (int64_t)(*v - 1) * FL_SECOND_US;
-    int64_t day = e->time_us / FL_DAY_US * FL_DAY_US, limit = day - t->drop_lag_us;
-    return bad_us < (limit > t->train.to_us ? limit : t->train.to_us);
-}
-
-static bool event_fits(const fl_event_rule *r, const fl_event *e)
-{
-    if (r->type >= 0 && e->type != r->type) return false;
-    return r->mark < 0 || ((e->marks >> r->mark & 1) != 0) != r->without;
-}
-
-static float label_as_of(const taker *k, uint64_t row, int64_t at_us)
-{
-    float v = fl_label_at(k->labels, row, at_us);
-    return v < 0 ? (k->silence_is_good ? 0 : -1) : v > .5f;
+    int64_t since =
+        t->drop_since_us == INT64_MIN ? t->period[j].from_us - t->drop_before_us : t->drop_since_us;
+    int64_t bad = since + (int64_t)(*v - 1) * FL_SECOND_US, end = fl_task_train_end(t, j);
+    int64_t limit = floor_day(e->time_us) - t->drop_lag_us;
+    return bad < (limit > end ? limit : end);
 }
 
 static florin_status take_event(taker *k, uint64_t row, const fl_event *e, const float *values)
 {
     fl_sample *s = k->s;
     const fl_task *t = k->t;
-    int part = part_of(t, e->time_us);
-    if (part < 0 || !event_fits(&t->moment, e) || (part == FL_PART_TEST && dropped(k, e)))
-        return FLORIN_OK;
-    float known = label_as_of(k, row, t->test.from_us), weight;
-    float truth = fl_label_at(k->labels, row, INT64_MAX) > .5f;
-    if (part == FL_PART_TRAIN && known < 0) return FLORIN_OK;
-    s->seen[part]++;
-    s->positives[part] += truth > 0;
-    if (!keep_row(k, part, known, row, &weight)) return FLORIN_OK;
-    if (!grow_rows(k))
-        return fl_fail(k->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
-                       s->rows, s->width);
-    size_t i = s->rows++;
+    uint32_t in = judged_in(t, e->time_us);
+    bool learn = in_training(t, e->time_us), taken = false;
+    if ((!in && !learn) || !rule_fits(&t->moment, k->log, row)) return FLORIN_OK;
+    if (in && dropped(k, e, in - 1)) in = 0;
+    const uint32_t *fold = NULL;
+    if (*t->folds) {
+        fold = fl_map64_find(&k->folds, entity_of(k, e, t->cluster));
+        if (!fold) return FLORIN_OK;
+    }
+    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = -1};
+    if (t->has_outcome) {
+        uint32_t entity = e->entity[t->outcome_kind];
+        if (entity == FL_NONE) return FLORIN_OK;
+        m.y = has_event(k, &t->outcome, t->outcome_kind, entity, e->time_us,
+                        e->time_us + t->horizon_us, row) != t->outcome_absent;
+    }
+    florin_status st = take_moment(k, &m, in, learn, &taken);
+    if (st || !taken) return st;
+    size_t i = s->rows - 1;
     memcpy(s->x + i * s->width, values, s->width * sizeof(float));
-    s->known[i] = known;
-    s->early[i] = t->has_validate ? label_as_of(k, row, t->validate.from_us) : known;
-    s->truth[i] = truth;
-    s->weight[i] = weight;
-    s->part[i] = (uint8_t)part;
-    s->fold[i] = 0;
+    s->fold[i] = fold ? *fold - 1 : 0;
     s->cluster[i] = entity_of(k, e, t->cluster);
     s->card[i] = entity_of(k, e, -1);
     s->row[i] = row;
-    s->time_us[i] = e->time_us;
-    int exponent = fl_currency_exponent(fl_log_schema(k->log)->currency);
-    s->amount[i] = e->amount_minor == FL_AMOUNT_NONE
-                       ? 0
-                       : (double)e->amount_minor / (exponent == 0   ? 1
-                                                    : exponent == 3 ? 1000
-                                                                    : 100);
+    s->amount[i] = e->amount_minor == FL_AMOUNT_NONE ? 0 : (double)e->amount_minor * k->unit;
     return FLORIN_OK;
+}
+
+static florin_status read_folds(taker *k)
+{
+    const fl_task *t = k->t;
+    const fl_schema *sc = fl_log_schema(k->log);
+    int kind = !t->per_event     ? t->kind
+               : t->cluster >= 0 ? t->cluster
+                                 : fl_schema_role(sc, FL_ROLE_PAYER);
+    char *body = NULL;
+    size_t n = 0;
+    uint8_t key[16];
+    if (kind < 0)
+        return fl_fail(k->err, FLORIN_EINPUT,
+                       "task %s: folds: say by `cluster: KIND` whose ids the file holds", t->name);
+    florin_status st = fl_read_file(&body, &n, t->folds, (size_t)1 << 28, k->err);
+    if (!st) st = fl_schema_key(sc, key, k->err);
+    if (!st) st = fl_folds_read(&k->folds, body, n, t->folds, key, sc->kind[kind].name, k->err);
+    free(body);
+    return st;
+}
+
+static florin_status check_horizon(const taker *k, int64_t last)
+{
+    if (last + k->t->horizon_us <= fl_log_time_max(k->log) + FL_DAY_US) return FLORIN_OK;
+    char end[32], at[32];
+    fl_time_format(fl_log_time_max(k->log), end);
+    fl_time_format(last, at);
+    return fl_fail(
+        k->err, FLORIN_EINPUT,
+        "task %s: the horizon of %s ends after the log, whose last event is of %s: choose "
+        "an earlier test",
+        k->t->name, at, end);
 }
 
 static florin_status take_events(taker *k)
 {
-    florin_status st = find_bad(k);
+    florin_status st = FLORIN_OK;
     uint64_t row, done = 0, n = fl_log_rows(k->log);
     fl_event e;
     const float *values;
     const fl_fold_carry *carry;
+    int64_t last = k->t->period[k->s->judged - 1].to_us;
+    if (k->t->label >= 0) st = read_labels(k);
+    if (!st && k->t->has_outcome) st = check_horizon(k, last - 1);
+    if (!st && *k->t->folds) st = read_folds(k);
     if (!st) st = fl_encode_ahead(k->enc, INT64_MAX, k->err);
     while (!st && fl_encode_next(k->enc, &row, &e, &values, &carry)) {
-        if (e.time_us >= k->t->test.to_us) break;
+        if (e.time_us >= last) break;
         st = take_event(k, row, &e, values);
         if (++done % 16384) continue;
         fl_progress(k->ctx, "reading the log", done, n);
@@ -201,133 +366,101 @@ static florin_status take_events(taker *k)
 
 /* --- entities at dates --- */
 
-/* Is there an event of the rule in [from, to) for this entity? Walks the index backwards from the end. */
-static bool has_event(const taker *k, const fl_event_rule *r, uint32_t entity, int64_t from,
-                      int64_t to)
-{
-    for (uint32_t g = fl_log_segments(k->log); g-- > 0;) {
-        uint32_t n;
-        const uint32_t *rows = fl_log_entity_rows(k->log, k->t->kind, entity, g, &n);
-        for (uint32_t i = n; i-- > 0;) {
-            uint64_t row = fl_log_segment_first(k->log, g) + rows[i];
-            int64_t t = fl_log_time(k->log, row);
-            if (t >= to) continue;
-            if (t < from) break;
-            fl_event e = {.type = fl_log_type(k->log, row), .marks = fl_log_marks(k->log, row)};
-            if (event_fits(r, &e)) return true;
-        }
-    }
-    return false;
-}
-
-static florin_status take_entity(taker *k, uint32_t entity, int64_t at, int part)
+static florin_status take_entity(taker *k, uint32_t entity, int64_t at, uint32_t in, bool learn)
 {
     fl_sample *s = k->s;
     const fl_task *t = k->t;
+    bool taken = false;
     int64_t from = at > INT64_MIN / 2 + t->active_us ? at - t->active_us : INT64_MIN / 2;
-    if (!has_event(k, &t->active, entity, from, at)) return FLORIN_OK;
+    if (!has_event(k, &t->active, t->kind, entity, from, at, UINT64_MAX)) return FLORIN_OK;
     uint64_t hash = fl_log_entity_hash(k->log, t->kind, entity);
     const uint32_t *fold = *t->folds ? fl_map64_find(&k->folds, hash) : NULL;
     if (*t->folds && !fold) return FLORIN_OK;
-    float y = has_event(k, &t->outcome, entity, at, at + t->horizon_us) != t->outcome_absent;
-    float weight;
-    s->seen[part]++;
-    s->positives[part] += y > 0;
-    if (!keep_row(k, part, y, fl_mix64(hash) ^ (uint64_t)at, &weight)) return FLORIN_OK;
-    if (!grow_rows(k))
-        return fl_fail(k->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
-                       s->rows, s->width);
-    size_t i = s->rows++;
+    moment m = {.row = entity,
+                .entity = entity,
+                .time_us = at,
+                .key = fl_mix64(hash) ^ (uint64_t)at,
+                .y = -1};
+    if (t->has_outcome)
+        m.y = has_event(k, &t->outcome, t->kind, entity, at, at + t->horizon_us, UINT64_MAX) !=
+              t->outcome_absent;
+    florin_status st = take_moment(k, &m, in, learn, &taken);
+    if (st || !taken) return st;
+    size_t i = s->rows - 1;
     fl_encode_entity(k->enc, t->kind, entity, at, s->x + i * s->width);
-    s->truth[i] = s->known[i] = y;
-    s->early[i] = !t->has_validate || at + t->horizon_us <= t->validate.from_us ? y : -1;
-    s->weight[i] = weight;
-    s->part[i] = (uint8_t)part;
     s->fold[i] = fold ? *fold - 1 : 0;
     s->cluster[i] = s->card[i] = hash;
     s->row[i] = entity;
-    s->time_us[i] = at;
     s->amount[i] = 0;
     return FLORIN_OK;
 }
 
-static florin_status read_folds(taker *k)
-{
-    char *body = NULL;
-    size_t n = 0;
-    uint8_t key[16];
-    const fl_schema *sc = fl_log_schema(k->log);
-    florin_status st = fl_read_file(&body, &n, k->t->folds, (size_t)1 << 28, k->err);
-    if (!st) st = fl_schema_key(sc, key, k->err);
-    if (!st && !fl_map64_init(&k->folds, 1024))
-        st = fl_fail(k->err, FLORIN_ENOMEM, "%s", k->t->folds);
-    char *p = body;
-    for (uint32_t line = 1; !st && p && *p; line++) {
-        char *end = strchr(p, '\n'), *comma;
-        if (end) *end = 0;
-        comma = strchr(p, ',');
-        if (!comma) {
-            st = fl_fail(k->err, FLORIN_EINPUT, "%s: line %u: needs id,fold", k->t->folds, line);
-        } else if (line > 1 || (comma[1] >= '0' && comma[1] <= '9')) {
-            bool inserted;
-            uint64_t h = fl_entity_hash(key, sc->kind[k->t->kind].name, p, (size_t)(comma - p));
-            uint32_t *v = fl_map64_insert(&k->folds, h, &inserted);
-            unsigned long fold = strtoul(comma + 1, NULL, 10);
-            if (fold >= 64)
-                st = fl_fail(k->err, FLORIN_EINPUT, "%s: line %u: fold %lu: 0 to 63", k->t->folds,
-                             line, fold);
-            else if (!v) st = fl_fail(k->err, FLORIN_ENOMEM, "%s", k->t->folds);
-            else *v = (uint32_t)fold + 1;
-        }
-        p = end ? end + 1 : NULL;
-    }
-    free(body);
-    return st;
-}
+typedef struct {
+    int64_t at_us;
+    uint8_t in; /* 1 + judged period */
+    bool learn;
+} date;
 
 static int by_date(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
+    const date *x = a, *y = b;
+    return x->at_us < y->at_us ? -1 : x->at_us > y->at_us;
 }
 
-/* The dates of all periods, ascending. */
-static uint32_t dates_of(const fl_task *t, int64_t out[FL_CUTS_MAX])
+/* The dates of a period, a step apart; false: too many. */
+static bool add_dates(date *out, uint32_t *n, const fl_period *p, int64_t step, date like)
 {
-    const fl_period *p[] = {&t->train, &t->validate, &t->test};
-    uint32_t n = 0;
-    for (int i = 0; i < 3; i++)
-        for (int64_t d = p[i]->from_us;
-             p[i]->to_us > p[i]->from_us && d < p[i]->to_us && n < FL_CUTS_MAX; d += t->step_us)
-            if (i != 1 || t->has_validate) out[n++] = d;
+    for (int64_t d = p->from_us; d < p->to_us; d += step) {
+        if (*n == FL_CUTS_MAX) return false;
+        like.at_us = d;
+        out[(*n)++] = like;
+    }
+    return true;
+}
+
+/* The dates of all periods, ascending, each once. */
+static florin_status dates_of(const taker *k, date out[FL_CUTS_MAX], uint32_t *count)
+{
+    const fl_task *t = k->t;
+    uint32_t n = 0, m = 0, judged = k->s->judged;
+    fl_period train = {t->train.from_us, fl_task_train_end(t, judged - 1)};
+    if (train.to_us > t->train.to_us) train.to_us = t->train.to_us;
+    bool fits = *t->folds || add_dates(out, &n, &train, t->step_us, (date){.learn = true});
+    for (uint32_t j = 0; j < judged && fits; j++)
+        fits = add_dates(out, &n, &t->period[j], t->step_us,
+                         (date){.in = (uint8_t)(j + 1), .learn = j < t->validates});
+    if (!fits)
+        return fl_fail(k->err, FLORIN_EINPUT,
+                       "task %s: more than %d dates: shorten its periods or raise `every`", t->name,
+                       FL_CUTS_MAX);
     qsort(out, n, sizeof *out, by_date);
-    uint32_t m = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (!m || out[m - 1] != out[i]) out[m++] = out[i];
-    return m;
+    for (uint32_t i = 0; i < n; i++) {
+        if (m && out[m - 1].at_us == out[i].at_us) {
+            out[m - 1].learn |= out[i].learn;
+            if (out[i].in) out[m - 1].in = out[i].in;
+        } else out[m++] = out[i];
+    }
+    *count = m;
+    return FLORIN_OK;
 }
 
 static florin_status take_dates(taker *k)
 {
     const fl_task *t = k->t;
-    int64_t date[FL_CUTS_MAX];
-    uint32_t n = dates_of(t, date);
+    date at[FL_CUTS_MAX];
+    uint32_t n = 0;
     uint64_t row;
     fl_event e;
     const float *values;
     const fl_fold_carry *carry;
     florin_status st = *t->folds ? read_folds(k) : FLORIN_OK;
+    if (!st) st = dates_of(k, at, &n);
     for (uint32_t d = 0; d < n && !st; d++) {
-        if (date[d] + t->horizon_us > fl_log_time_max(k->log) + FL_DAY_US)
-            return fl_fail(
-                k->err, FLORIN_EINPUT,
-                "task %s: a date's horizon ends after the log does: choose an earlier test",
-                t->name);
-        while (fl_encode_peek(k->enc) < date[d])
+        if (at[d].in && t->has_outcome) st = check_horizon(k, at[d].at_us);
+        while (!st && fl_encode_peek(k->enc) < at[d].at_us)
             (void)fl_encode_next(k->enc, &row, &e, &values, &carry);
-        int part = *t->folds ? FL_PART_TEST : part_of(t, date[d]);
-        for (uint32_t i = 0; part >= 0 && i < fl_log_entities(k->log, t->kind) && !st; i++)
-            st = take_entity(k, i, date[d], part);
+        for (uint32_t i = 0; i < fl_log_entities(k->log, t->kind) && !st; i++)
+            st = take_entity(k, i, at[d].at_us, at[d].in, at[d].learn);
         fl_progress(k->ctx, "reading the log", d + 1, n);
         if (!st && fl_cancelled(k->ctx))
             st = fl_fail(k->err, FLORIN_ECANCELLED, "stopped while reading the log");
@@ -340,7 +473,6 @@ static florin_status name_columns(taker *k)
     fl_sample *s = k->s;
     s->width =
         k->t->per_event ? fl_model_row_width(k->m) : fl_encode_entity_width(k->enc, k->t->kind);
-    s->names_owned = true;
     s->name = fl_calloc(s->width, sizeof *s->name);
     for (uint32_t c = 0; s->name && c < s->width; c++) {
         s->name[c] = fl_strdup(k->t->per_event ? fl_model_row_name(k->m, c)
@@ -348,6 +480,33 @@ static florin_status name_columns(taker *k)
         if (!s->name[c]) return fl_fail(k->err, FLORIN_ENOMEM, "task");
     }
     return s->name ? FLORIN_OK : fl_fail(k->err, FLORIN_ENOMEM, "task");
+}
+
+/* Every judged period, and what is learnt from, needs rows of both kinds. */
+static florin_status check_classes(const taker *k)
+{
+    const fl_sample *s = k->s;
+    const fl_task *t = k->t;
+    for (uint32_t j = 0; j <= s->judged; j++) {
+        bool train = j == s->judged;
+        uint64_t seen = train ? s->train_seen : s->seen[j],
+                 positives = train ? s->train_positives : s->positives[j];
+        char from[32];
+        if (train && *t->folds) break;
+        fl_time_format(train ? t->train.from_us : t->period[j].from_us, from);
+        const char *part = train ? "train" : j < t->validates ? "validate" : "test";
+        if (!seen)
+            return fl_fail(k->err, FLORIN_EINPUT,
+                           "task %s: `%s` from %s: no row with a known label: check its dates "
+                           "against the log's (florin describe)",
+                           t->name, part, from);
+        if (!positives || positives == seen)
+            return fl_fail(k->err, FLORIN_EINPUT,
+                           "task %s: `%s` from %s: all %llu rows have the label %d: both kinds are "
+                           "needed; lengthen it or choose other dates",
+                           t->name, part, from, (unsigned long long)seen, positives != 0);
+    }
+    return FLORIN_OK;
 }
 
 florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m, const fl_log *log,
@@ -361,27 +520,15 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
                .ctx = ctx,
                .err = err,
                .seed = seed,
-               .silence_is_good = true};
+               .unit = pow(10, -fl_currency_exponent(fl_log_schema(log)->currency))};
+    out->judged = t->validates + t->tests;
     florin_status st = fl_encode_open(&k.enc, m, log, err);
-    if (!st && t->per_event) st = fl_label_index_new(&k.labels, log, t->label, err);
     if (!st) st = name_columns(&k);
     if (!st) st = t->per_event ? take_events(&k) : take_dates(&k);
-    for (int p = 0; p < FL_PARTS_OF_SAMPLE && !st; p++) {
-        if ((p == FL_PART_VALIDATE && !t->has_validate) || (p == FL_PART_TRAIN && *t->folds))
-            continue;
-        static const char *const name[] = {"train", "validate", "test"};
-        if (!out->seen[p])
-            st = fl_fail(err, FLORIN_EINPUT,
-                         "task %s: nothing to judge in `%s`: check its dates against the log's "
-                         "(florin describe)",
-                         t->name, name[p]);
-        else if (!out->positives[p] || out->positives[p] == out->seen[p])
-            st = fl_fail(err, FLORIN_EINPUT, "task %s: all %llu rows of `%s` have the same label",
-                         t->name, (unsigned long long)out->seen[p], name[p]);
-    }
+    if (!st) st = check_classes(&k);
     fl_encode_close(k.enc);
     fl_label_index_free(k.labels);
-    fl_map64_free(&k.bad);
+    for (uint32_t j = 0; j < FL_JUDGED_MAX; j++) fl_map64_free(&k.bad[j]);
     fl_map64_free(&k.folds);
     if (st) fl_sample_free(out);
     return st;

@@ -5,28 +5,29 @@
 #include "model/encode.h"
 #include "task/task.h"
 
-typedef enum { FL_PART_TRAIN = 0, FL_PART_VALIDATE, FL_PART_TEST, FL_PARTS_OF_SAMPLE } fl_part;
-
 typedef struct {
     size_t rows, width;
-    float *x;    /* [rows][width] */
-    char **name; /* [width] column names; borrowed from the model for events, owned else */
-    bool names_owned;
-    float *early;   /* label as known when validation begins; -1: unknown then */
-    float *known;   /* label as known when the test begins; -1: unknown then */
-    float *truth;   /* label in the end */
-    float *weight;  /* 1 / share of its kind that was kept */
-    uint8_t *part;  /* fl_part */
-    uint32_t *fold; /* with folds */
+    float *x;        /* [rows][width] */
+    char **name;     /* [width] column names */
+    uint32_t judged; /* periods of the task: validations, then tests */
+    uint8_t *in;     /* 1 + judged period of the row, 0: none */
+    uint8_t *learn;  /* may be learnt from, by fl_sample_learns */
+    float *known;    /* [rows][judged] label as known when period j begins; -1: unknown then */
+    float *truth;    /* label in the end; rows without one are not taken */
+    float *weight;   /* when learnt from: 1 / share of its kind that was kept */
+    uint32_t *fold;  /* with folds */
     uint64_t *cluster, *card,
         *row; /* entity of the bootstrap, of card precision; log row or entity number */
     int64_t *time_us;
-    double *amount;                                                   /* major units; 0: none */
-    uint64_t seen[FL_PARTS_OF_SAMPLE], positives[FL_PARTS_OF_SAMPLE]; /* before sampling */
+    double *amount;                                         /* major units; 0: none */
+    uint64_t seen[FL_JUDGED_MAX], positives[FL_JUDGED_MAX]; /* judged rows */
+    uint64_t train_seen, train_positives;                   /* before sampling */
 } fl_sample;
 
 florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m, const fl_log *log,
                              uint64_t seed, const florin_context *ctx, florin_error *err);
 void fl_sample_free(fl_sample *s);
+/* May row r be learnt from when period j is judged? *y: its label as known then. */
+bool fl_sample_learns(const fl_sample *s, const fl_task *t, size_t r, uint32_t j, float *y);
 
 #endif

@@ -1,6 +1,8 @@
 /* Task files. Every name is checked against the schema, every period against the others. */
 #include "task/task.h"
+#include "base/file.h"
 #include "base/yaml.h"
+#include <math.h>
 #include <stdio.h>
 
 typedef struct {
@@ -9,50 +11,109 @@ typedef struct {
     florin_error *err;
 } loader;
 
-static florin_status event_rule(loader *l, const fl_yaml *y, fl_event_rule *r)
+/* "no event type 'x' in the log; it has: a, b" */
+static florin_status unknown(loader *l, const fl_yaml *y, const char *what, const char *name,
+                             const char *const *have, size_t n)
 {
-    static const char *const known[] = {"event", "with", "without", "within", "is"};
-    *r = (fl_event_rule){-1, -1, false};
-    if (y->kind == FL_YAML_SCALAR) {
-        r->type = fl_schema_source(l->s, y->text);
-        return r->type >= 0 ? FLORIN_OK
-                            : fl_yaml_fail(y, l->err, "no event type '%s' in the log", y->text);
+    fl_buf all = {0};
+    const char *near = fl_nearest(name, have, n);
+
+    for (size_t i = 0; i < n; i++) fl_buf_printf(&all, "%s%s", i ? ", " : "", have[i]);
+    florin_status st = near
+                           ? fl_yaml_fail(y, l->err, "no %s '%.64s' in the log: did you mean '%s'?",
+                                          what, name, near)
+                           : fl_yaml_fail(y, l->err, "no %s '%.64s' in the log; it has: %s", what,
+                                          name, all.data ? all.data : "none");
+    fl_buf_free(&all);
+    return st;
+}
+
+typedef enum { TYPES, MARKS, KINDS, LABELS, CATEGORIES } table;
+
+/* Position of a name in one of the schema's tables; *st tells why it is -1. */
+static int named(loader *l, const fl_yaml *y, table which, const char *name, florin_status *st)
+{
+    static const char *const what[] = {"event type", "mark", "entity kind", "label",
+                                       "category field"};
+    const fl_schema *s = l->s;
+    const char *have[FL_CATEGORIES_MAX] = {NULL};
+    uint32_t n = which == TYPES    ? s->sources
+                 : which == MARKS  ? s->marks
+                 : which == KINDS  ? s->kinds
+                 : which == LABELS ? s->labels
+                                   : s->categories;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (which == TYPES && s->source[i].label_of >= 0) continue;
+        have[kept] = which == TYPES    ? s->source[i].name
+                     : which == MARKS  ? s->mark[i].name
+                     : which == KINDS  ? s->kind[i].name
+                     : which == LABELS ? s->label[i].name
+                                       : s->category[i].name;
+        if (!strcmp(have[kept++], name)) return (int)i;
     }
-    const char *event = NULL, *with = NULL, *without = NULL;
-    florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
-    if (!st) st = fl_yaml_str(y, "event", &event, l->err);
-    if (!st) st = fl_yaml_str(y, "with", &with, l->err);
-    if (!st) st = fl_yaml_str(y, "without", &without, l->err);
-    if (st) return st;
-    if (event && (r->type = fl_schema_source(l->s, event)) < 0)
-        return fl_yaml_fail(y, l->err, "no event type '%s' in the log", event);
-    const char *mark = with ? with : without;
-    if (mark && (r->mark = fl_schema_mark(l->s, mark)) < 0)
-        return fl_yaml_fail(y, l->err, "no mark '%s' in the log", mark);
-    r->without = without != NULL;
+    *st = unknown(l, y, what[which], name, have, kept);
+    return -1;
+}
+
+static florin_status rule_values(loader *l, const fl_yaml *y, fl_event_rule *r)
+{
+    florin_status st = FLORIN_OK;
+
+    if (!y) return FLORIN_OK;
+    if (y->kind != FL_YAML_MAP || !y->count || y->count > FL_WHERE_MAX)
+        return fl_yaml_fail(y, l->err, "where: needs one to %d pairs of FIELD: VALUE",
+                            FL_WHERE_MAX);
+    for (uint32_t i = 0; i < y->count && !st; i++) {
+        const fl_yaml *v = y->item[i];
+        if (v->kind != FL_YAML_SCALAR)
+            return fl_yaml_fail(v, l->err, "where: %.64s: needs one value", y->key[i]);
+        int field = named(l, v, CATEGORIES, y->key[i], &st);
+        if (st) return st;
+        r->field[i] = (uint8_t)field;
+        r->value[i] = fl_category_hash(v->text, strlen(v->text));
+        r->wheres = i + 1;
+    }
+    return st;
+}
+
+static florin_status rule_amount(loader *l, const fl_yaml *y, fl_event_rule *r)
+{
+    double amount = NAN, scale = pow(10, fl_currency_exponent(l->s->currency));
+    florin_status st = fl_yaml_num(y, "amount_from", &amount, l->err);
+
+    if (st || isnan(amount)) return st;
+    if (fabs(amount * scale) > 9e15)
+        return fl_yaml_fail(fl_yaml_get(y, "amount_from"), l->err, "amount_from: too large");
+    r->amount_from = (int64_t)llround(amount * scale);
     return FLORIN_OK;
 }
 
-static florin_status period(loader *l, const fl_yaml *top, const char *key, fl_period *p,
-                            bool *there)
+/* The keys of an event rule inside a map that may hold others too (which the caller has checked). */
+#define RULE_KEYS "event", "with", "without", "where", "amount_from"
+static florin_status event_rule(loader *l, const fl_yaml *y, fl_event_rule *r)
 {
-    static const char *const known[] = {"from", "to", "at"};
-    const fl_yaml *y = fl_yaml_get(top, key);
-    *there = y != NULL;
-    if (!y) return FLORIN_OK;
-    *p = (fl_period){INT64_MIN, INT64_MIN};
-    int64_t at = INT64_MIN;
-    florin_status st =
-        y->kind == FL_YAML_MAP
-            ? fl_yaml_only(y, known, 3, l->err)
-            : fl_yaml_fail(y, l->err, "%s: needs {from: TIME, to: TIME} or {at: TIME}", key);
-    if (!st) st = fl_yaml_time(y, "from", &p->from_us, l->err);
-    if (!st) st = fl_yaml_time(y, "to", &p->to_us, l->err);
-    if (!st) st = fl_yaml_time(y, "at", &at, l->err);
-    if (!st && at != INT64_MIN) *p = (fl_period){at, at + 1};
-    if (!st && (p->from_us == INT64_MIN || p->to_us == INT64_MIN || p->to_us <= p->from_us))
-        st = fl_yaml_fail(y, l->err, "%s: `to` must be after `from`", key);
-    return st;
+    const char *event = NULL, *with = NULL, *without = NULL;
+    florin_status st = FLORIN_OK;
+
+    *r = (fl_event_rule){.type = -1, .mark = -1, .amount_from = FL_AMOUNT_NONE};
+    if (y->kind == FL_YAML_SCALAR) {
+        r->type = named(l, y, TYPES, y->text, &st);
+        return st;
+    }
+    st = fl_yaml_str(y, "event", &event, l->err);
+    if (!st) st = fl_yaml_str(y, "with", &with, l->err);
+    if (!st) st = fl_yaml_str(y, "without", &without, l->err);
+    if (!st && with && without)
+        st = fl_yaml_fail(y, l->err, "`with` and `without` together: one mark at a time");
+    const char *mark = with ? with : without;
+    if (!st && event) r->type = named(l, fl_yaml_get(y, "event"), TYPES, event, &st);
+    if (!st && mark)
+        r->mark = named(l, fl_yaml_get(y, with ? "with" : "without"), MARKS, mark, &st);
+    r->without = without != NULL;
+    if (!st) st = rule_values(l, fl_yaml_get(y, "where"), r);
+    return st ? st : rule_amount(l, y, r);
 }
 
 static int kind_named(loader *l, const fl_yaml *y, const char *key, florin_status *st)
@@ -60,186 +121,476 @@ static int kind_named(loader *l, const fl_yaml *y, const char *key, florin_statu
     const char *name = NULL;
     *st = fl_yaml_str(y, key, &name, l->err);
     if (*st || !name) return -1;
-    int k = fl_schema_kind(l->s, name);
-    if (k < 0)
-        *st = fl_yaml_fail(fl_yaml_get(y, key), l->err, "no entity kind '%s' in the log", name);
-    return k;
+    return named(l, fl_yaml_get(y, key), KINDS, name, st);
+}
+
+/* A time of 0 to 100 years: sums of a date and a few of these can't overflow. */
+static florin_status span(loader *l, const fl_yaml *y, const char *key, int64_t *us)
+{
+    int64_t v = *us;
+    florin_status st = fl_yaml_duration(y, key, &v, l->err);
+
+    if (!st && fl_yaml_get(y, key) && (v < 0 || v > 36525 * FL_DAY_US))
+        st = fl_yaml_fail(fl_yaml_get(y, key), l->err, "%s: a time of 0 to 100 years", key);
+    if (!st) *us = v;
+    return st;
+}
+
+/* --- periods --- */
+
+static florin_status one_period(loader *l, const fl_yaml *y, const char *key, bool open,
+                                fl_period *p)
+{
+    static const char *const known[] = {"from", "to", "at"};
+    int64_t at = INT64_MIN;
+
+    *p = (fl_period){INT64_MIN, open ? INT64_MAX : INT64_MIN};
+    if (y->kind != FL_YAML_MAP)
+        return fl_yaml_fail(y, l->err, "%s: needs {from: TIME, to: TIME}%s", key,
+                            l->t->per_event ? "" : " or {at: TIME}");
+    florin_status st = fl_yaml_only(y, known, l->t->per_event ? 2 : 3, l->err);
+    if (!st) st = fl_yaml_time(y, "from", &p->from_us, l->err);
+    if (!st) st = fl_yaml_time(y, "to", &p->to_us, l->err);
+    if (!st) st = fl_yaml_time(y, "at", &at, l->err);
+    if (!st && at != INT64_MIN) {
+        if (p->from_us != INT64_MIN)
+            return fl_yaml_fail(y, l->err, "%s: either `at`, or `from` and `to`", key);
+        *p = (fl_period){at, at + 1};
+    }
+    if (st) return st;
+    if (p->from_us == INT64_MIN) return fl_yaml_fail(y, l->err, "%s: `from` is missing", key);
+    if (p->to_us == INT64_MIN) return fl_yaml_fail(y, l->err, "%s: `to` is missing", key);
+    if (p->to_us <= p->from_us)
+        return fl_yaml_fail(y, l->err, "%s: `to` must be after `from`", key);
+    return FLORIN_OK;
+}
+
+/* One period or a list of them, in order of time. */
+static florin_status periods(loader *l, const fl_yaml *top, const char *key, fl_period *p,
+                             uint32_t *n)
+{
+    const fl_yaml *y = fl_yaml_get(top, key);
+    bool list = y && y->kind == FL_YAML_LIST;
+    uint32_t count = !y ? 0 : list ? y->count : 1;
+
+    *n = 0;
+    if (!y) return FLORIN_OK;
+    if (!count || count > FL_PERIODS_MAX)
+        return fl_yaml_fail(y, l->err, "%s: one to %d periods", key, FL_PERIODS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        const fl_yaml *item = list ? y->item[i] : y;
+        florin_status st = one_period(l, item, key, false, &p[i]);
+        if (st) return st;
+        if (i && p[i].from_us < p[i - 1].to_us)
+            return fl_yaml_fail(item, l->err,
+                                "%s: this period begins before the one above it ends: periods "
+                                "stand in order and do not overlap",
+                                key);
+    }
+    *n = count;
+    return FLORIN_OK;
+}
+
+int64_t fl_task_first_test(const fl_task *t)
+{
+    return t->period[t->validates].from_us;
+}
+
+int64_t fl_task_train_end(const fl_task *t, uint32_t j)
+{
+    int64_t end = t->period[j].from_us - t->gap_us;
+    /* What was held out for choosing is learnt from in the end. */
+    int64_t to = j < t->validates || !t->validates || t->train.to_us == INT64_MAX
+                     ? t->train.to_us
+                     : t->period[t->validates - 1].to_us;
+    return end < to ? end : to;
+}
+
+static int64_t shifted(int64_t at, int64_t by)
+{
+    return at == INT64_MIN || at == INT64_MAX ? at : at + by;
+}
+
+void fl_task_shift(fl_task *t, int64_t by)
+{
+    t->train = (fl_period){shifted(t->train.from_us, by), shifted(t->train.to_us, by)};
+    for (uint32_t j = 0; j < t->validates + t->tests; j++)
+        t->period[j] = (fl_period){t->period[j].from_us + by, t->period[j].to_us + by};
+    t->drop_since_us = shifted(t->drop_since_us, by);
+}
+
+static florin_status late_label(loader *l, const fl_yaml *y, int64_t over)
+{
+    (void)fl_yaml_fail(y, l->err,
+                       "train: the label of its last date is known only after a judged period "
+                       "begins: end it %lld days earlier, or leave `to` out",
+                       (long long)((over + FL_DAY_US - 1) / FL_DAY_US));
+    if (l->err) l->err->status = FLORIN_ELEAK;
+    return FLORIN_ELEAK;
+}
+
+static florin_status check_train(loader *l, const fl_yaml *top)
+{
+    fl_task *t = l->t;
+    const fl_yaml *y = fl_yaml_get(top, "train");
+    int64_t first = t->period[t->validates].from_us, to = t->train.to_us;
+
+    if (to != INT64_MAX && t->validates && t->per_event && t->period[0].from_us < to)
+        return fl_yaml_fail(fl_yaml_get(top, "validate"), l->err,
+                            "validate: begins before train ends");
+    if (to != INT64_MAX && first < to)
+        return fl_yaml_fail(fl_yaml_get(top, "test"), l->err, "test: begins before train ends");
+    for (uint32_t j = 0; j < t->validates + t->tests; j++)
+        if (fl_task_train_end(t, j) <= t->train.from_us)
+            return fl_yaml_fail(y, l->err,
+                                "train: nothing lies between its `from` and the %s period %u: "
+                                "begin earlier, or lower `gap`",
+                                j < t->validates ? "validation" : "test",
+                                j < t->validates ? j + 1 : j + 1 - t->validates);
+    if (t->per_event || to == INT64_MAX) return FLORIN_OK;
+    int64_t last = t->train.from_us + (to - 1 - t->train.from_us) / t->step_us * t->step_us;
+    int64_t known = last + t->horizon_us + t->label_delay_us;
+    return known > first ? late_label(l, y, known - first) : FLORIN_OK;
+}
+
+static florin_status all_periods(loader *l, const fl_yaml *top)
+{
+    fl_task *t = l->t;
+    const fl_yaml *train = fl_yaml_get(top, "train"), *test = fl_yaml_get(top, "test"),
+                  *validate = fl_yaml_get(top, "validate");
+    florin_status st = span(l, top, "gap", &t->gap_us);
+
+    if (st) return st;
+    if (!test)
+        return fl_yaml_fail(
+            top, l->err, "test: missing; when is it judged? As {from: 2018-08-08, to: 2018-08-15}");
+    st = periods(l, top, "validate", t->period, &t->validates);
+    if (!st) st = periods(l, top, "test", t->period + t->validates, &t->tests);
+    if (st) return st;
+    if (t->validates && t->period[t->validates - 1].to_us > fl_task_first_test(t))
+        return fl_yaml_fail(validate, l->err, "validate: must end before the test begins");
+    if (*t->folds) {
+        if (train || validate)
+            return fl_yaml_fail(train ? train : validate, l->err,
+                                "%s: not together with `folds`: each fold is judged by what learnt "
+                                "from the others",
+                                train ? "train" : "validate");
+        t->train = (fl_period){INT64_MAX, INT64_MAX};
+        return FLORIN_OK;
+    }
+    if (!train)
+        return fl_yaml_fail(top, l->err,
+                            "train: missing; as {from: 2018-05-01}, up to each judged period");
+    st = one_period(l, train, "train", true, &t->train);
+    return st ? st : check_train(l, top);
+}
+
+/* --- moments, population, label --- */
+
+static florin_status label_names(loader *l, const fl_yaml *top, const fl_yaml *y)
+{
+    fl_task *t = l->t;
+    florin_status st = FLORIN_OK;
+
+    if (!t->per_event)
+        return fl_yaml_fail(y ? y : top, l->err,
+                            "label: needs {event: TYPE, within: 30d, is: present or absent}, or "
+                            "{sql: SELECT ...}");
+    if (!y && l->s->risk_label >= 0) {
+        t->label = l->s->risk_label;
+        return FLORIN_OK;
+    }
+    if (!y) return fl_yaml_fail(top, l->err, "label: missing, and the log has none");
+    t->label = named(l, y, LABELS, y->text, &st);
+    return st;
+}
+
+static florin_status label_sql(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"sql"};
+    const char *sql = NULL;
+    florin_status st = fl_yaml_only(y, known, 1, l->err);
+
+    if (!st) st = fl_yaml_str(y, "sql", &sql, l->err);
+    if (st) return st;
+    if (!sql || !*sql || strlen(sql) >= sizeof l->t->sql)
+        return fl_yaml_fail(y, l->err, "label: sql: a SELECT of at most %zu characters",
+                            sizeof l->t->sql - 1);
+    memcpy(l->t->sql, sql, strlen(sql) + 1);
+    return FLORIN_OK;
+}
+
+static florin_status label_outcome(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"within", "is", "entity", RULE_KEYS};
+    fl_task *t = l->t;
+    const char *is = "present";
+    florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
+
+    t->has_outcome = true;
+    if (!st) st = event_rule(l, y, &t->outcome);
+    if (!st) st = span(l, y, "within", &t->horizon_us);
+    if (!st) st = fl_yaml_str(y, "is", &is, l->err);
+    if (!st) t->outcome_kind = kind_named(l, y, "entity", &st);
+    if (st) return st;
+    if (t->horizon_us <= 0)
+        return fl_yaml_fail(y, l->err, "label: needs `within:`, the time that is looked ahead");
+    if (strcmp(is, "present") && strcmp(is, "absent"))
+        return fl_yaml_fail(fl_yaml_get(y, "is"), l->err, "label: `is` is present or absent");
+    t->outcome_absent = !strcmp(is, "absent");
+    if (!t->per_event && t->outcome_kind >= 0 && t->outcome_kind != t->kind)
+        return fl_yaml_fail(fl_yaml_get(y, "entity"), l->err,
+                            "label: entity: the moments' own is meant; leave this out");
+    if (t->outcome_kind < 0)
+        t->outcome_kind = t->per_event ? fl_schema_role(l->s, FL_ROLE_PAYER) : t->kind;
+    if (t->outcome_kind < 0)
+        return fl_yaml_fail(y, l->err, "label: needs `entity:`, the log has no payer");
+    return FLORIN_OK;
+}
+
+static florin_status label(loader *l, const fl_yaml *top)
+{
+    const fl_yaml *y = fl_yaml_get(top, "label");
+    florin_status st = span(l, top, "label_delay", &l->t->label_delay_us);
+
+    if (st) return st;
+    if (y && y->kind == FL_YAML_LIST) return fl_yaml_fail(y, l->err, "label: one, not a list");
+    if (!y || y->kind == FL_YAML_SCALAR) return label_names(l, top, y);
+    return fl_yaml_get(y, "sql") ? label_sql(l, y) : label_outcome(l, y);
 }
 
 static florin_status at_dates(loader *l, const fl_yaml *top, const fl_yaml *m)
 {
     static const char *const known[] = {"entity", "every"}, *const population[] = {"active"},
-                             *const outcome[] = {"event", "with", "without", "within", "is"};
+                             *const active_keys[] = {"within", RULE_KEYS};
     fl_task *t = l->t;
     florin_status st = fl_yaml_only(m, known, 2, l->err);
+
     if (!st) t->kind = kind_named(l, m, "entity", &st);
-    if (!st && t->kind < 0)
-        st = fl_yaml_fail(m, l->err,
-                          "moments: needs `entity: KIND`, or `event: TYPE` to judge every event");
     t->step_us = FL_DAY_US * 7;
-    if (!st) st = fl_yaml_duration(m, "every", &t->step_us, l->err);
-    if (!st && t->step_us <= 0) st = fl_yaml_fail(m, l->err, "moments: `every` must be above 0");
+    if (!st) st = span(l, m, "every", &t->step_us);
+    if (!st && t->step_us <= 0)
+        st = fl_yaml_fail(fl_yaml_get(m, "every"), l->err, "moments: `every` must be above 0");
     if (st) return st;
-    const fl_yaml *p = fl_yaml_get(top, "population"), *active = fl_yaml_get(p, "active"),
-                  *y = fl_yaml_get(top, "label");
-    if (p) st = fl_yaml_only(p, population, 1, l->err);
-    if (!st && active) st = event_rule(l, active, &t->active);
+    const fl_yaml *p = fl_yaml_get(top, "population"), *active = fl_yaml_get(p, "active");
     t->active_us = INT64_MAX / 4;
-    if (!st && active && active->kind == FL_YAML_MAP)
-        st = fl_yaml_duration(active, "within", &t->active_us, l->err);
-    if (st) return st;
-    if (!y || y->kind != FL_YAML_MAP)
-        return fl_yaml_fail(y ? y : top, l->err,
-                            "label: needs {event: TYPE, within: 30d, is: present or absent}");
-    st = fl_yaml_only(y, outcome, FL_LEN(outcome), l->err);
-    if (!st) st = event_rule(l, y, &t->outcome);
-    if (!st) st = fl_yaml_duration(y, "within", &t->horizon_us, l->err);
-    const char *is = "present";
-    if (!st) st = fl_yaml_str(y, "is", &is, l->err);
-    if (!st && t->horizon_us <= 0)
-        st = fl_yaml_fail(y, l->err, "label: needs `within:`, the time that is looked ahead");
-    if (!st && strcmp(is, "present") && strcmp(is, "absent"))
-        st = fl_yaml_fail(y, l->err, "label: `is` is present or absent");
-    t->outcome_absent = !strcmp(is, "absent");
+    if (p) st = fl_yaml_only(p, population, 1, l->err);
+    if (st || !active) return st;
+    if (active->kind == FL_YAML_MAP)
+        st = fl_yaml_only(active, active_keys, FL_LEN(active_keys), l->err);
+    if (!st) st = event_rule(l, active, &t->active);
+    if (!st && active->kind == FL_YAML_MAP) st = span(l, active, "within", &t->active_us);
+    if (!st && t->active_us <= 0)
+        st = fl_yaml_fail(active, l->err, "population: `within` must be above 0");
     return st;
 }
 
-static florin_status per_event(loader *l, const fl_yaml *top, const fl_yaml *m)
+static florin_status moments(loader *l, const fl_yaml *top)
 {
-    const char *label = NULL;
+    static const char *const known[] = {RULE_KEYS};
+    const fl_yaml *m = fl_yaml_get(top, "moments");
+
+    if (!m || m->kind != FL_YAML_MAP)
+        return fl_yaml_fail(m ? m : top, l->err,
+                            "moments: needs {event: TYPE} or {entity: KIND, every: 7d}");
+    if (fl_yaml_get(m, "entity")) return at_dates(l, top, m);
     l->t->per_event = true;
-    florin_status st = event_rule(l, m, &l->t->moment);
-    if (!st) st = fl_yaml_str(top, "label", &label, l->err);
-    if (st) return st;
-    l->t->label = label ? fl_schema_label(l->s, label) : l->s->risk_label;
-    if (l->t->label >= 0) return FLORIN_OK;
-    fl_buf all = {0};
-    for (uint32_t i = 0; i < l->s->labels; i++)
-        fl_buf_printf(&all, "%s%s", i ? ", " : "", l->s->label[i].name);
-    st = fl_yaml_fail(fl_yaml_get(top, "label") ? fl_yaml_get(top, "label") : top, l->err,
-                      "no label '%s' in the log; it has: %s", label ? label : "",
-                      all.data ? all.data : "none");
-    fl_buf_free(&all);
-    return st;
+    if (fl_yaml_get(top, "population"))
+        return fl_yaml_fail(fl_yaml_get(top, "population"), l->err,
+                            "population: for entities at dates; events are chosen by `moments`");
+    florin_status st = fl_yaml_only(m, known, FL_LEN(known), l->err);
+    return st ? st : event_rule(l, m, &l->t->moment);
 }
+
+/* --- the rest --- */
 
 static florin_status removal(loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"entity", "since", "lag"};
     fl_task *t = l->t;
+    const char *since = NULL;
+
     if (!y) return FLORIN_OK;
     florin_status st = fl_yaml_only(y, known, 3, l->err);
     if (!st) t->drop_kind = kind_named(l, y, "entity", &st);
-    if (!st) st = fl_yaml_time(y, "since", &t->drop_since_us, l->err);
-    if (!st) st = fl_yaml_duration(y, "lag", &t->drop_lag_us, l->err);
+    if (!st && (t->drop_kind < 0 || !t->per_event || t->label < 0))
+        st = fl_yaml_fail(y, l->err,
+                          "removal: needs `entity: KIND`, in a task of events with a label of the "
+                          "log");
+    if (!st) st = fl_yaml_str(y, "since", &since, l->err);
+    if (!st && !since)
+        st = fl_yaml_fail(y, l->err,
+                          "removal: since: missing; a date, or a time before each judged period "
+                          "(14d)");
+    if (!st && fl_duration_parse(since, &t->drop_before_us))
+        st = span(l, y, "since", &t->drop_before_us);
+    else if (!st) st = fl_yaml_time(y, "since", &t->drop_since_us, l->err);
+    if (!st) st = span(l, y, "lag", &t->drop_lag_us);
     return st;
 }
 
-static florin_status check_periods(loader *l, const fl_yaml *y)
+/* A number or a list of numbers in (0, most]; absent: the default stays. */
+static florin_status numbers(loader *l, const fl_yaml *top, const char *key, double most,
+                             bool whole, double *out, uint32_t *n)
 {
-    fl_task *t = l->t;
-    int64_t known = t->per_event ? 0 : t->horizon_us;
-    if (*t->folds) return FLORIN_OK;
-    if (t->has_validate && t->validate.from_us < t->train.to_us && t->per_event)
-        return fl_yaml_fail(y, l->err, "validate: begins before train ends");
-    if (t->test.from_us < t->train.to_us)
-        return fl_yaml_fail(y, l->err, "test: begins before train ends");
-    int64_t last = t->per_event ? t->train.to_us
-                                : t->train.from_us + (t->train.to_us - 1 - t->train.from_us) /
-                                                         t->step_us * t->step_us;
-    if (last + known > t->test.from_us) {
-        (void)fl_yaml_fail(y, l->err,
-                           "train: the label of its last date is known only after the test begins: "
-                           "end it %lld days earlier",
-                           (long long)((last + known - t->test.from_us) / FL_DAY_US + 1));
-        if (l->err) l->err->status = FLORIN_ELEAK;
-        return FLORIN_ELEAK;
+    const fl_yaml *y = fl_yaml_get(top, key);
+    bool list = y && y->kind == FL_YAML_LIST;
+
+    if (!y) return FLORIN_OK;
+    if (y->kind == FL_YAML_MAP || (list && (!y->count || y->count > FL_CHOICES_MAX)))
+        return fl_yaml_fail(y, l->err, "%s: a number, or a list of at most %d", key,
+                            FL_CHOICES_MAX);
+    *n = list ? y->count : 1;
+    for (uint32_t i = 0; i < *n; i++) {
+        const fl_yaml *v = list ? y->item[i] : y;
+        char *end = NULL;
+        double x = v->kind == FL_YAML_SCALAR ? strtod(v->text, &end) : NAN;
+        if (!end || end == v->text || *end || !(x > 0 && x <= most) || (whole && x != floor(x)))
+            return fl_yaml_fail(v, l->err, "%s: needs a %s above 0, at most %g", key,
+                                whole ? "whole number" : "share", most);
+        out[i] = x;
     }
     return FLORIN_OK;
 }
 
-static florin_status load(loader *l, const fl_yaml *y)
+static florin_status metrics(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"precision_at", "card_precision", "recall_at_fpr",
+                                        "money_at"};
+    fl_task *t = l->t;
+    double k[FL_CHOICES_MAX] = {100}, card[FL_CHOICES_MAX] = {100};
+    uint32_t one = 1;
+
+    t->precisions = t->fprs = t->moneys = 1;
+    t->fpr[0] = t->money_at[0] = .01;
+    florin_status st = y ? fl_yaml_only(y, known, FL_LEN(known), l->err) : FLORIN_OK;
+    if (!st) st = numbers(l, y, "precision_at", 1e9, true, k, &t->precisions);
+    if (!st) st = numbers(l, y, "card_precision", 1e6, true, card, &one);
+    if (!st && one > 1)
+        st = fl_yaml_fail(fl_yaml_get(y, "card_precision"), l->err, "card_precision: one number");
+    if (!st) st = numbers(l, y, "recall_at_fpr", 1, false, t->fpr, &t->fprs);
+    if (!st) st = numbers(l, y, "money_at", 1, false, t->money_at, &t->moneys);
+    for (uint32_t i = 0; i < FL_CHOICES_MAX; i++) t->precision_at[i] = (uint32_t)k[i];
+    t->card_k = (uint32_t)card[0];
+    return st;
+}
+
+static florin_status costs(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"miss", "alert"};
+    fl_task *t = l->t;
+    florin_status st = y ? fl_yaml_only(y, known, 2, l->err) : FLORIN_OK;
+
+    if (!st) st = fl_yaml_num(y, "miss", &t->cost_miss, l->err);
+    if (!st) st = fl_yaml_num(y, "alert", &t->cost_alert, l->err);
+    if (!st && (t->cost_miss < 0 || t->cost_alert <= 0))
+        st = fl_yaml_fail(y, l->err, "cost: needs miss >= 0 and alert > 0");
+    return st;
+}
+
+static florin_status text(loader *l, const fl_yaml *y, const char *key, char *out, size_t size)
+{
+    const char *value = NULL;
+    florin_status st = fl_yaml_str(y, key, &value, l->err);
+
+    if (st || !value) return st;
+    if (strlen(value) >= size)
+        return fl_yaml_fail(fl_yaml_get(y, key), l->err, "%s: at most %zu characters", key,
+                            size - 1);
+    memcpy(out, value, strlen(value) + 1);
+    return FLORIN_OK;
+}
+
+static florin_status heading(loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {
-        "florin_task", "name",    "data",     "about", "moments",       "label",
-        "population",  "train",   "validate", "test",  "folds",         "negatives",
-        "removal",     "cluster", "cost",     "head",  "card_precision"};
-    static const char *const cost[] = {"miss", "alert"};
+        "florin_task", "name",    "data",     "about", "moments", "population", "label",
+        "label_delay", "train",   "validate", "test",  "gap",     "folds",      "negatives",
+        "removal",     "cluster", "cost",     "head",  "metrics"};
     fl_task *t = l->t;
-    const char *name = NULL, *data = "", *folds = "", *head = "trees";
-    bool has_train, has_test;
-    int64_t k = 100;
+    int64_t version = 0;
+
     if (y->kind != FL_YAML_MAP)
         return fl_yaml_fail(y, l->err, "not a task: begin with `florin_task: 1`");
     florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
-    if (!st) st = fl_yaml_str(y, "name", &name, l->err);
-    if (!st && (!name || !*name || strlen(name) >= sizeof t->name))
-        st = fl_yaml_fail(y, l->err, "name: missing or too long");
-    if (!st) st = fl_yaml_str(y, "data", &data, l->err);
-    if (!st) st = fl_yaml_str(y, "folds", &folds, l->err);
-    if (!st) st = fl_yaml_str(y, "head", &head, l->err);
-    if (!st && strcmp(head, "trees") && strcmp(head, "probe") && strcmp(head, "blend"))
-        st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err, "head '%s': trees, probe or blend", head);
+    if (!st) st = fl_yaml_int(y, "florin_task", &version, l->err);
+    if (!st && version != 1)
+        st = fl_yaml_fail(y, l->err, "not a task: begin with `florin_task: 1`");
+    if (!st) st = text(l, y, "name", t->name, sizeof t->name);
+    if (!st && !*t->name) st = fl_yaml_fail(y, l->err, "name: missing; the head is called by it");
+    if (!st) st = text(l, y, "data", t->data, sizeof t->data);
+    if (!st) st = text(l, y, "about", t->about, sizeof t->about);
+    if (!st) st = text(l, y, "folds", t->folds, sizeof t->folds);
+    if (!st) st = text(l, y, "head", t->head, sizeof t->head);
+    if (!st && strcmp(t->head, "trees") && strcmp(t->head, "probe") && strcmp(t->head, "blend"))
+        st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err, "head '%s': trees, probe or blend",
+                          t->head);
     if (!st) st = fl_yaml_num(y, "negatives", &t->negatives, l->err);
     if (!st && !(t->negatives > 0 && t->negatives <= 1))
-        st = fl_yaml_fail(y, l->err, "negatives: a share above 0, at most 1");
-    if (!st) st = fl_yaml_int(y, "card_precision", &k, l->err);
-    const fl_yaml *m = fl_yaml_get(y, "moments"), *c = fl_yaml_get(y, "cost");
-    if (!st && (!m || m->kind != FL_YAML_MAP))
-        st = fl_yaml_fail(y, l->err, "moments: needs {event: TYPE} or {entity: KIND, every: 7d}");
-    if (st) return st;
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->data, sizeof t->data, "%s", data);
-    snprintf(t->folds, sizeof t->folds, "%s", folds);
-    snprintf(t->head, sizeof t->head, "%s", head);
-    t->card_k = (uint32_t)(k > 0 && k < 100000 ? k : 100);
-    st = fl_yaml_get(m, "entity") ? at_dates(l, y, m) : per_event(l, y, m);
-    if (!st) st = period(l, y, "train", &t->train, &has_train);
-    if (!st) st = period(l, y, "validate", &t->validate, &t->has_validate);
-    if (!st) st = period(l, y, "test", &t->test, &has_test);
-    if (!st && !has_test)
-        st = fl_yaml_fail(
-            y, l->err, "test: missing; when is it judged? As {from: 2018-08-08, to: 2018-08-15}");
-    if (!st && !has_train && !*t->folds) st = fl_yaml_fail(y, l->err, "train: missing");
+        st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
+                          "negatives: a share above 0, at most 1");
+    return st;
+}
+
+static florin_status load(loader *l, const fl_yaml *y)
+{
+    florin_status st = heading(l, y);
+
+    if (!st) st = moments(l, y);
+    if (!st) st = label(l, y);
+    if (!st) st = all_periods(l, y);
     if (!st) st = removal(l, fl_yaml_get(y, "removal"));
-    if (!st) t->cluster = kind_named(l, y, "cluster", &st);
-    if (!st && c) st = fl_yaml_only(c, cost, 2, l->err);
-    if (!st && c) st = fl_yaml_num(c, "miss", &t->cost_miss, l->err);
-    if (!st && c) st = fl_yaml_num(c, "alert", &t->cost_alert, l->err);
-    if (!st && (t->cost_miss < 0 || t->cost_alert <= 0))
-        st = fl_yaml_fail(c ? c : y, l->err, "cost: needs miss >= 0 and alert > 0");
-    return st ? st : check_periods(l, y);
+    if (!st) l->t->cluster = kind_named(l, y, "cluster", &st);
+    if (!st) st = costs(l, fl_yaml_get(y, "cost"));
+    return st ? st : metrics(l, fl_yaml_get(y, "metrics"));
+}
+
+/* The path of the folds' file is relative to the task's. */
+static florin_status place_folds(fl_task *t, const char *path, florin_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char full[512];
+
+    if (!*t->folds || t->folds[0] == '/') return FLORIN_OK;
+    int n =
+        snprintf(full, sizeof full, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path, t->folds);
+    if (n < 0 || (size_t)n >= sizeof t->folds)
+        return fl_fail(err, FLORIN_EINPUT, "%s: folds: path too long", path);
+    memcpy(t->folds, full, (size_t)n + 1);
+    return FLORIN_OK;
+}
+
+florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char *name,
+                            const fl_schema *schema, florin_error *err)
+{
+    fl_arena *arena = fl_arena_new(16384);
+    fl_yaml *y = NULL;
+    loader l = {schema, out, err};
+
+    memset(out, 0, sizeof *out);
+    out->kind = out->drop_kind = out->cluster = out->label = out->outcome_kind = -1;
+    out->moment = out->active = out->outcome =
+        (fl_event_rule){.type = -1, .mark = -1, .amount_from = FL_AMOUNT_NONE};
+    out->negatives = 1;
+    out->cost_alert = 5;
+    out->drop_since_us = INT64_MIN;
+    memcpy(out->head, "trees", 6);
+    florin_status st = arena ? fl_yaml_parse(arena, &y, body, n, name, err)
+                             : fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", name);
+    if (!st) st = load(&l, y);
+    if (!st) st = place_folds(out, name, err);
+    fl_arena_free(arena);
+    return st;
 }
 
 florin_status fl_task_load(fl_task *out, const char *path, const fl_schema *schema,
                            florin_error *err)
 {
-    fl_arena *arena = fl_arena_new(16384);
-    fl_yaml *y = NULL;
-    memset(out, 0, sizeof *out);
-    out->kind = out->drop_kind = out->cluster = out->label = -1;
-    out->active = out->outcome = (fl_event_rule){-1, -1, false};
-    out->negatives = 1;
-    out->cost_alert = 5;
-    loader l = {schema, out, err};
-    florin_status st =
-        arena ? fl_yaml_load(arena, &y, path, err) : fl_fail(err, FLORIN_ENOMEM, "%s", path);
-    if (!st) st = load(&l, y);
-    /* The path of the folds' file is relative to the task's. */
-    if (!st && *out->folds && out->folds[0] != '/') {
-        const char *slash = strrchr(path, '/');
-        char full[512];
-        snprintf(full, sizeof full, "%.*s%s", slash ? (int)(slash - path + 1) : 0, path,
-                 out->folds);
-        if (strlen(full) >= sizeof out->folds)
-            st = fl_fail(err, FLORIN_EINPUT, "%s: folds: path too long", path);
-        else memcpy(out->folds, full, strlen(full) + 1);
-    }
-    fl_arena_free(arena);
-    return st;
-}
+    char *body = NULL;
+    size_t n = 0;
+    florin_status st = fl_read_file(&body, &n, path, 1 << 20, err);
 
-int64_t fl_task_first_test(const fl_task *t)
-{
-    return t->test.from_us;
+    if (!st) st = fl_task_parse(out, body, n, path, schema, err);
+    free(body);
+    return st;
 }

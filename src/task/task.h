@@ -4,12 +4,24 @@
 
 #include "data/log.h"
 
-enum { FL_CUTS_MAX = 400 };
+enum {
+    FL_CUTS_MAX = 400,
+    FL_PERIODS_MAX = 8, /* of validation, and as many of test */
+    FL_JUDGED_MAX = 2 * FL_PERIODS_MAX,
+    FL_WHERE_MAX = 4,
+    FL_CHOICES_MAX = 4, /* values of one metric: precision at 100, 1000 ... */
+    FL_TASK_SQL_MAX = 4096
+};
 
-/* "Some event of this type, with or without a mark". type -1: any; mark -1: no condition. */
+/* "Some event of this type, with or without a mark, with these values, of at least this amount". type -1: any; mark -1:
+ * no condition. */
 typedef struct {
     int type, mark;
     bool without;
+    uint32_t wheres;
+    uint8_t field[FL_WHERE_MAX];
+    uint64_t value[FL_WHERE_MAX]; /* fl_category_hash */
+    int64_t amount_from;          /* minor units; FL_AMOUNT_NONE: no condition */
 } fl_event_rule;
 
 typedef struct {
@@ -17,34 +29,52 @@ typedef struct {
 } fl_period;
 
 typedef struct fl_task {
-    char name[64], data[64];
+    char name[64], data[64], about[256];
     bool per_event;
     fl_event_rule moment; /* per event: which events are judged */
     int kind;             /* at dates: which entities */
-    fl_event_rule
-        active; /* at dates: who belongs: such an event within active_us before the date */
+    fl_event_rule active; /* at dates: who belongs: such an event within active_us before it */
     int64_t active_us;
-    fl_event_rule outcome; /* at dates: such an event in [date, date + horizon) */
+    /* The label is one of three: the log's own (label >= 0); such an event of the entity in [moment, moment + horizon)
+     * (has_outcome; of an event its outcome_kind, the event itself left out); or what a SELECT says (sql). */
+    int label;
+    bool has_outcome, outcome_absent; /* absent: positive = no such event (churn) */
+    fl_event_rule outcome;
+    int outcome_kind;
     int64_t horizon_us;
-    bool outcome_absent; /* positive = no such event (churn) */
-    int label;           /* per event: number of the log's label */
-    fl_period train, validate, test;
-    bool has_validate;
-    int64_t step_us;     /* at dates: distance of the dates inside train and test */
-    char folds[256];     /* at dates: CSV of id,fold; "" = by time */
-    uint32_t fold_count; /* with folds */
-    double negatives;    /* share of genuine training rows kept (weighted back) */
-    int drop_kind; /* removal rule: entity kind whose known bad cases leave the test; -1: none */
-    int64_t drop_since_us, drop_lag_us;
+    char sql[FL_TASK_SQL_MAX];
+    int64_t label_delay_us; /* how much later than that a label is known */
+
+    fl_period train;                 /* to INT64_MAX: up to each judged period */
+    int64_t gap_us;                  /* training ends so long before a judged period begins */
+    fl_period period[FL_JUDGED_MAX]; /* judged: validations, then tests, each in order of time */
+    uint32_t validates, tests;
+    int64_t step_us;  /* at dates: distance of the dates inside a period */
+    char folds[256];  /* CSV of id,fold; "" = by time */
+    double negatives; /* share of genuine training rows kept (weighted back) */
+
+    int drop_kind; /* removal rule: entity kind whose known bad cases leave what is judged; -1: none */
+    int64_t drop_since_us; /* a moment; INT64_MIN: drop_before_us before the period */
+    int64_t drop_before_us, drop_lag_us;
     int cluster;                  /* entity kind of the bootstrap; -1: payer */
     double cost_miss, cost_alert; /* in major units; miss 0: the amount of the event */
     char head[16];                /* trees, probe, blend */
-    uint32_t card_k;
+
+    uint32_t card_k, precisions, fprs, moneys;
+    uint32_t precision_at[FL_CHOICES_MAX];
+    double fpr[FL_CHOICES_MAX], money_at[FL_CHOICES_MAX];
 } fl_task;
 
 florin_status fl_task_load(fl_task *out, const char *path, const fl_schema *schema,
                            florin_error *err);
-/* First moment that is scored for a figure: the test's, or with folds the date itself. */
+/* The same from memory; `name` stands for the file in messages. */
+florin_status fl_task_parse(fl_task *out, const char *text, size_t n, const char *name,
+                            const fl_schema *schema, florin_error *err);
+/* First moment that is scored for a figure of the test. */
 int64_t fl_task_first_test(const fl_task *t);
+/* Rows before this moment may be learnt from for judged period j. */
+int64_t fl_task_train_end(const fl_task *t, uint32_t j);
+/* Every date of the task later (or earlier) by so much. */
+void fl_task_shift(fl_task *t, int64_t by_us);
 
 #endif
