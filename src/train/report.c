@@ -134,8 +134,8 @@ florin_status fl_run_report(fl_run *r, json_t **out, florin_error *err)
     for (int s = 0; s < FL_STREAMS && !st; s++)
         if (r->network->stream[s]) st = measure(r, s, metrics, baselines, err);
     if (!st) {
-        *out = json_pack("{so*sOsO}", "trained", trained_json(r), "metrics", metrics, "baselines",
-                         baselines);
+        *out = json_pack("{ssso*sOsO}", "report", "pretrain", "trained", trained_json(r), "metrics",
+                         metrics, "baselines", baselines);
         if (!*out) st = fl_fail(err, FLORIN_ENOMEM, "report");
     }
     json_decref(metrics);
