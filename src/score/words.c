@@ -170,11 +170,11 @@ static const phrase value_new = {"", "", "first time that {O} is seen with this 
                                  "{O} was seen with this {N} before", ALL};
 static const phrase value_count = {"", "", "{O} was seen with about {V} different values of {N}",
                                    NULL, ALL};
-static const phrase surprise = {"", "", "this {N} had a chance of {V} for {O}", NULL, ALL};
-static const phrase tail_amount = {"", "", "the amount is {V} of what {O} was expected to pay",
-                                   NULL, AMOUNT};
-static const phrase tail_gap = {
-    "", "", "the time since the last event is {V} of what {O} was expected to take", NULL, PACE};
+static const phrase surprise = {"", "", "a {N} like this had a chance of {V} for {O}", NULL, ALL};
+static const phrase tail_amount = {"", "", "the amount is {V} of what was expected of {O}", NULL,
+                                   AMOUNT};
+static const phrase tail_gap = {"", "", "the pause before it is {V} of what was expected of {O}",
+                                NULL, PACE};
 static const phrase pattern = {
     "", "", "the recent history of {O} as a whole resembles earlier cases", NULL, ALL};
 
@@ -304,7 +304,7 @@ void fl_told_of(const fl_model *m, uint32_t column, fl_told *t)
     bool gap = !strcmp(field, "gap");
     t->owner = k < 0 ? -1 : k;
     snprintf(t->about, sizeof t->about, "this %s", kind);
-    snprintf(t->name, sizeof t->name, "%.63s", gap ? "time since the last event" : field);
+    snprintf(t->name, sizeof t->name, "%.63s", gap ? "pause" : field);
     if (!strncmp(name, "embedding:", 10)) {
         use(t, &pattern, "pattern", kind);
         return;
