@@ -1,6 +1,7 @@
 /* Measures the columns of a table on its first rows: types, distinct values, what their text reads as. No guess is made
  * here, and no value that may be a card number is kept. */
 #include "data/draft.h"
+#include "data/import_parts.h"
 #include <math.h>
 
 enum { SAMPLE = 200000 };
@@ -17,10 +18,11 @@ static void quote(fl_buf *b, const char *s, char q)
 
 static const char measures[] =
     "count(x), count(DISTINCT x), count(TRY_CAST(x AS DOUBLE)), "
-    "count(TRY_CAST(regexp_replace(x, '[$\xe2\x82\xac\xc2\xa3 ,]', '', 'g') AS DOUBLE)), "
+    "count(TRY_CAST(regexp_replace(x, '[$\xe2\x82\xac\xc2\xa3 ,()]', '', 'g') AS DOUBLE)), "
     "count(*) FILTER (TRY_CAST(x AS DOUBLE) = floor(TRY_CAST(x AS DOUBLE))), "
-    "count(*) FILTER (lower(x) IN ('yes','no','true','false','y','n','t','f','0','1')), "
-    "count(*) FILTER (regexp_full_match(x, '[0-9]{13,19}')), "
+    "count(*) FILTER (lower(x) IN "
+    "('yes','no','true','false','y','n','t','f','0','1','ja','nein','oui','non','si')), "
+    "count(*) FILTER (regexp_full_match(replace(replace(x, ' ', ''), '-', ''), '[0-9]{13,19}')), "
     "count(*) FILTER (regexp_full_match(x, "
     "'(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])')), "
     "count(*) FILTER (regexp_full_match(x, '[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?')), "
@@ -28,7 +30,13 @@ static const char measures[] =
     "coalesce(avg(length(x)), 0), coalesce(min(x), ''), "
     "coalesce(max(CASE WHEN x LIKE '%$%' THEN 3 WHEN x LIKE '%\xe2\x82\xac%' THEN 2 WHEN x LIKE "
     "'%\xc2\xa3%' "
-    "THEN 1 ELSE 0 END), 0)::BIGINT";
+    "THEN 1 ELSE 0 END), 0)::BIGINT, "
+    "count(*) FILTER (regexp_matches(x, ',[0-9]{1,2}[^0-9]*$')), "
+    "count(*) FILTER (regexp_matches(x, '\\.[0-9]{1,2}[^0-9]*$')), "
+    "count(TRY_CAST(replace(replace(regexp_replace(x, '[$\xe2\x82\xac\xc2\xa3 ()]', '', 'g'), '.', "
+    "''), "
+    "',', '.') AS DOUBLE)), "
+    "count(*) FILTER (x LIKE '%.0'), count(";
 
 static uint64_t count_at(const fl_duck_result *r, uint32_t c)
 {
@@ -59,6 +67,13 @@ static void take(fl_draft_column *c, const fl_duck_result *r)
     c->high = number_at(r, 10);
     c->length = number_at(r, 11);
     c->symbol = symbols[count_at(r, 13) & 3];
+    c->comma_ends = count_at(r, 14);
+    c->point_ends = count_at(r, 15);
+    c->continental = count_at(r, 16);
+    c->point_zero = count_at(r, 17);
+    c->iso = count_at(r, 18);
+    c->comma = c->comma_ends && !c->point_ends && c->continental == c->values;
+    c->whole_text = c->values && c->point_zero == c->values;
     if (!c->cards && first && n < sizeof c->first) memcpy(c->first, first, n);
 }
 
@@ -76,7 +91,9 @@ static florin_status measure(fl_draft_column *c, fl_duck *db, florin_error *err)
     fl_buf q = {0};
     fl_duck_result *r = NULL;
     char *raw = fl_asprintf("raw:%s", c->name);
-    fl_buf_printf(&q, "SELECT %s FROM (SELECT nullif(trim(CAST(", measures);
+    fl_buf_printf(&q, "SELECT %s", measures);
+    fl_import_moment(&q, "x");
+    fl_buf_puts(&q, ") FROM (SELECT nullif(trim(CAST(");
     quote(&q, raw ? raw : "", '"');
     fl_buf_puts(&q, " AS VARCHAR)), '') AS x FROM sample)");
     florin_status st =
@@ -88,34 +105,28 @@ static florin_status measure(fl_draft_column *c, fl_duck *db, florin_error *err)
     return st;
 }
 
-/* Luhn's check (ISO/IEC 7812-1) over the candidates: most of them must pass, one in ten would by chance. */
+/* The check digit of the candidates: most of them must be right, one in ten would be by chance. */
 static florin_status check_cards(fl_draft_column *c, fl_duck *db, florin_error *err)
 {
     fl_buf q = {0};
     fl_duck_result *r = NULL;
     uint64_t rows = 0, good = 0, seen = 0;
     char *raw = fl_asprintf("raw:%s", c->name);
-    fl_buf_puts(&q, "SELECT x FROM (SELECT trim(CAST(");
+    fl_buf_puts(&q, "SELECT x FROM (SELECT DISTINCT trim(CAST(");
     quote(&q, raw ? raw : "", '"');
-    fl_buf_puts(
-        &q,
-        " AS VARCHAR)) AS x FROM sample) WHERE regexp_full_match(x, '[0-9]{13,19}') LIMIT 2000");
+    fl_buf_puts(&q,
+                " AS VARCHAR)) AS x FROM sample) WHERE regexp_full_match(replace(replace(x, ' ', "
+                "''), '-', ''), '[0-9]{13,19}') LIMIT 2000");
     florin_status st = q.failed || !raw ? fl_fail(err, FLORIN_ENOMEM, "draft")
                                         : fl_duck_query(&r, db, q.data, false, err);
     while (!st && !(st = fl_duck_next(r, &rows, err)) && rows)
         for (uint64_t i = 0; i < rows; i++) {
             size_t n;
             const char *s = fl_duck_text(r, 0, i, &n);
-            int sum = 0;
-            for (size_t k = 0; k < n; k++) {
-                int digit = s[n - 1 - k] - '0';
-                if (k & 1) digit = digit > 4 ? 2 * digit - 9 : 2 * digit;
-                sum += digit;
-            }
             seen++;
-            good += sum % 10 == 0;
+            good += fl_is_card_number(s, n);
         }
-    c->cards = seen && good * 2 > seen ? c->cards : 0;
+    c->cards = good && good * 10 >= seen * 6 ? c->cards : 0;
     fl_duck_result_free(r);
     fl_buf_free(&q);
     free(raw);
@@ -125,36 +136,75 @@ static florin_status check_cards(fl_draft_column *c, fl_duck *db, florin_error *
 /* The first format that reads every value. Day before month is tried first only where the values decide it. */
 static florin_status find_format(fl_draft_column *c, fl_duck *db, florin_error *err)
 {
-    static const char *const formats[] = {
-        "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M",       "%Y/%m/%d",
-        "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M",       "%m/%d/%Y",
-        "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M",       "%d/%m/%Y",
-        "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M",       "%d.%m.%Y",
-        "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M",       "%d-%m-%Y",
-        "%Y%m%d%H%M%S",      "%Y%m%d %H:%M:%S",      "%m/%d/%y %H:%M",
-        "%m/%d/%y",          "%d %b %Y %H:%M:%S",    "%d %b %Y",
-        "%b %d, %Y",         "%m/%d/%Y %I:%M:%S %p", "%d-%b-%Y",
-        "%d-%b-%y"};
-    if (!c->values || c->length < 6 || c->length > 30) return FLORIN_OK;
-    for (size_t i = 0; i < FL_LEN(formats); i++) {
+    static const char *const formats[] = {"%Y/%m/%d %H:%M:%S",
+                                          "%Y/%m/%d %H:%M",
+                                          "%Y/%m/%d",
+                                          "%Y%m%dT%H%M%SZ",
+                                          "%Y%m%dT%H%M%S",
+                                          "%m/%d/%Y %H:%M:%S",
+                                          "%m/%d/%Y %H:%M",
+                                          "%m/%d/%Y",
+                                          "%d/%m/%Y %H:%M:%S",
+                                          "%d/%m/%Y %H:%M",
+                                          "%d/%m/%Y",
+                                          "%d.%m.%Y %H:%M:%S",
+                                          "%d.%m.%Y %H:%M",
+                                          "%d.%m.%Y",
+                                          "%d-%m-%Y %H:%M:%S",
+                                          "%d-%m-%Y %H:%M",
+                                          "%d-%m-%Y",
+                                          "%Y%m%d%H%M%S",
+                                          "%Y%m%d %H:%M:%S",
+                                          "%m/%d/%y %H:%M",
+                                          "%m/%d/%y",
+                                          "%d %b %Y %H:%M:%S",
+                                          "%d %b %Y",
+                                          "%b %d, %Y",
+                                          "%m/%d/%Y %I:%M:%S %p",
+                                          "%d-%b-%Y",
+                                          "%d-%b-%y",
+                                          "%d.%m.%y %H:%M",
+                                          "%d.%m.%y",
+                                          "%d/%m/%y %H:%M",
+                                          "%d/%m/%y",
+                                          "%b %d %Y %H:%M:%S",
+                                          "%d %B %Y",
+                                          "%B %d, %Y",
+                                          "%a, %d %b %Y %H:%M:%S %Z",
+                                          "%a %b %d %H:%M:%S %Y",
+                                          "%d/%b/%Y:%H:%M:%S %z",
+                                          "%m-%d-%Y %H:%M:%S",
+                                          "%m-%d-%Y"};
+    if (!c->values || c->length < 6 || c->length > 40) return FLORIN_OK;
+    /* A few rows rule most formats out, the others must read many. */
+    bool left[FL_LEN(formats)];
+    memset(left, true, sizeof left);
+    for (int round = 0; round < 2; round++) {
+        uint32_t tried = 0, at[FL_LEN(formats)];
         fl_buf q = {0};
         fl_duck_result *r = NULL;
         char *raw = fl_asprintf("raw:%s", c->name);
-        fl_buf_printf(&q, "SELECT count(try_strptime(x, '%s')), count(x) FROM (SELECT trim(CAST(",
-                      formats[i]);
+        fl_buf_puts(&q, "SELECT count(x)");
+        for (size_t i = 0; i < FL_LEN(formats); i++) {
+            if (!left[i]) continue;
+            at[i] = ++tried;
+            fl_buf_printf(&q, ", count(try_strptime(x, '%s'))", formats[i]);
+        }
+        fl_buf_puts(&q, " FROM (SELECT nullif(trim(CAST(");
         quote(&q, raw ? raw : "", '"');
-        fl_buf_puts(&q, " AS VARCHAR)) AS x FROM sample LIMIT 5000)");
+        fl_buf_printf(&q, " AS VARCHAR)), '') AS x FROM sample LIMIT %d)", round ? 5000 : 100);
         florin_status st =
             q.failed || !raw ? fl_fail(err, FLORIN_ENOMEM, "draft") : one_row(db, q.data, &r, err);
-        bool all = !st && count_at(r, 1) && count_at(r, 0) == count_at(r, 1);
+        for (size_t i = 0; i < FL_LEN(formats) && !st; i++)
+            left[i] = left[i] && count_at(r, at[i]) == count_at(r, 0);
+        bool any = !st && count_at(r, 0);
         fl_duck_result_free(r);
         fl_buf_free(&q);
         free(raw);
-        if (st) return st;
-        if (!all) continue;
-        memcpy(c->format, formats[i], strlen(formats[i]) + 1);
-        return FLORIN_OK;
+        if (st || (round && !any)) return st;
     }
+    for (size_t i = 0; i < FL_LEN(formats) && !c->format[0]; i++)
+        if (left[i]) memcpy(c->format, formats[i], strlen(formats[i]) + 1);
     return FLORIN_OK;
 }
 
@@ -162,7 +212,8 @@ florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, flori
 {
     fl_duck_result *r = NULL;
     memset(d, 0, sizeof *d);
-    d->price = d->quantity = -1;
+    d->price = d->quantity = d->owner = -1;
+    d->tick = "days";
     memcpy(d->currency, "EUR", 4);
     florin_status st = fl_source_relation(&d->relation, db, NULL, NULL, path, err);
     if (st) return st;
@@ -185,8 +236,7 @@ florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, flori
         c->type = d->relation.type[i];
         st = measure(c, db, err);
         if (!st && c->cards) st = check_cards(c, db, err);
-        if (!st && !strcmp(c->type, "VARCHAR") && c->numbers < c->values)
-            st = find_format(c, db, err);
+        if (!st && c->iso < c->values && c->numbers < c->values) st = find_format(c, db, err);
     }
     return st;
 }

@@ -68,8 +68,8 @@ static void write_entities(const fl_draft *d, fl_buf *b)
                                                  : "other");
     }
     if (b->len == before)
-        fl_buf_puts(b, "  customer: {role: payer}                   # none was recognised: name "
-                       "its column below\n");
+        fl_buf_printf(b, "  customer: {role: payer}                   # none was recognised: %s\n",
+                      d->owner >= 0 ? "each row is taken as one" : "name its column below");
 }
 
 static const fl_draft_column *part(const fl_draft *d, fl_draft_role role, int n)
@@ -101,8 +101,9 @@ static void write_time(const fl_draft *d, fl_buf *b)
         return;
     }
     if (!one) {
-        fl_buf_puts(b, "    time: \"?\"                               # which column is the time "
-                       "of the event?\n");
+        fl_buf_puts(
+            b, "    time: \"?\"                               # which column is it? One moment "
+               "for all rows: {sql: \"TIMESTAMP '2005-10-01'\"}\n");
         return;
     }
     fl_buf_puts(b, "    time: ");
@@ -111,10 +112,10 @@ static void write_time(const fl_draft *d, fl_buf *b)
         fl_buf_puts(b, "{column: ");
         scalar(b, one->name);
         fl_buf_printf(b, ", format: \"%s\"}", one->format[0] ? one->format : "%Y%m%d");
-    } else if (one->numbers == one->values && one->high < 6e8) {
-        fl_buf_puts(b, "{sql: \"TIMESTAMP '2000-01-01' + to_days(CAST(");
+    } else if (one->numbers == one->values && one->low < 6e8) {
+        fl_buf_printf(b, "{sql: \"TIMESTAMP '2000-01-01' + to_%s(CAST(", d->tick);
         sql_name(b, one->name);
-        fl_buf_puts(b, " AS INTEGER))\"}");
+        fl_buf_puts(b, !strcmp(d->tick, "days") ? " AS INTEGER))\"}" : " AS BIGINT))\"}");
     } else {
         scalar(b, one->name);
     }
@@ -139,6 +140,17 @@ static void write_amount(const fl_draft *d, fl_buf *b)
             fl_buf_puts(b, " * ");
             sql_name(b, c->name);
             fl_buf_puts(b, "\"}");
+        } else if (d->cents) {
+            fl_buf_puts(b, "{sql: \"");
+            sql_name(b, c->name);
+            fl_buf_puts(b, " / 100.0\"}");
+        } else if (c->comma) {
+            fl_buf_puts(b, "{column: ");
+            scalar(b, c->name);
+            fl_buf_puts(b, c->symbol == 'E'   ? ", strip: \"\xe2\x82\xac\""
+                           : c->symbol == '$' ? ", strip: \"$\""
+                                              : "");
+            fl_buf_puts(b, ", decimal: \",\"}");
         } else if (c->numbers < c->values) {
             fl_buf_puts(b, "{column: ");
             scalar(b, c->name);
@@ -157,12 +169,13 @@ static void write_group(const fl_draft *d, fl_buf *b, fl_draft_role role, const 
     bool any = false;
     for (uint32_t i = 0; i < d->relation.columns; i++) {
         const fl_draft_column *c = &d->column[i];
-        if (c->role != role || (role == FL_DRAFT_ENTITY && c->part == 1)) continue;
+        bool owner = role == FL_DRAFT_ENTITY && (int)i == d->owner;
+        if (!owner && (c->role != role || (role == FL_DRAFT_ENTITY && c->part == 1))) continue;
         if (!any) fl_buf_printf(b, "    %s:\n", title);
         any = true;
         size_t line = b->len;
         fl_buf_puts(b, "      ");
-        scalar(b, c->field);
+        scalar(b, owner ? "customer" : c->field);
         fl_buf_puts(b, ": ");
         if (role == FL_DRAFT_LABEL) fl_buf_puts(b, "{column: ");
         if (role == FL_DRAFT_ENTITY && c->part == 2) {
@@ -171,6 +184,14 @@ static void write_group(const fl_draft *d, fl_buf *b, fl_draft_role role, const 
             fl_buf_puts(b, ", ");
             scalar(b, c->name);
             fl_buf_puts(b, "]}");
+        } else if (role == FL_DRAFT_ENTITY && c->whole_text) {
+            fl_buf_puts(b, "{sql: \"CAST(");
+            sql_name(b, c->name);
+            fl_buf_puts(b, " AS BIGINT)\"}");
+        } else if (role == FL_DRAFT_NUMBER && c->comma) {
+            fl_buf_puts(b, "{column: ");
+            scalar(b, c->name);
+            fl_buf_puts(b, ", decimal: \",\"}");
         } else {
             scalar(b, c->name);
         }
@@ -195,10 +216,16 @@ void fl_draft_write(const fl_draft *d, const char *name, const char *file, fl_bu
                   "florin: 1\nname: %s\ncurrency: %s\ntime_zone: UTC                              "
                   "# of times without a zone\n",
                   name, d->currency);
+    if (d->card_numbers)
+        fl_buf_puts(b,
+                    "card_numbers: false                         # true: they are hashed and never "
+                    "kept\n");
     write_entities(d, b);
     fl_buf_puts(b, "\nsources:\n  event:\n    file: ");
     scalar(b, file);
     fl_buf_puts(b, "\n");
+    if (!d->relation.header)
+        fl_buf_puts(b, "    header: false                           # the first line is data\n");
     const fl_draft_column *id = part(d, FL_DRAFT_ID, 0);
     if (id) {
         size_t line = b->len;

@@ -91,9 +91,35 @@ void fl_duck_close(fl_duck *d)
     free(d);
 }
 
-/* The first line of DuckDB's message says what; the rest (candidates, positions) would drown it. */
+/* DuckDB's message as one line: what stands before the first empty line, without its list of settings and remedies, and
+ * without what it quotes of the table, which may be somebody's data. */
+static void one_line(fl_buf *b, const char *message)
+{
+    static const char *const drop[] = {"Original Line", "Possible", "file =", "  ", "LINE "};
+    for (const char *p = message; *p && *p != '\n';) {
+        size_t n = strcspn(p, "\n");
+        bool keep = true;
+        for (size_t i = 0; i < FL_LEN(drop); i++)
+            keep = keep && strncmp(p, drop[i], strlen(drop[i]));
+        if (keep) {
+            if (b->len) fl_buf_puts(b, b->data[b->len - 1] == '.' ? " " : ": ");
+            fl_buf_add(b, p, n);
+        }
+        p += n + (p[n] == '\n');
+    }
+    /* "Could not convert string 'x' to INT64": the value is nobody's business. */
+    char *at = b->data ? strstr(b->data, "string '") : NULL;
+    for (at = at ? at + 8 : NULL; at && *at && *at != '\''; at++) *at = '*';
+    for (char *p = b->data; p && *p;) {
+        size_t digits = strspn(p, "0123456789");
+        if (digits >= 9) memset(p, '*', digits);
+        p += digits ? digits : 1;
+    }
+}
+
 static florin_status duck_fail(const char *message, florin_error *err)
 {
+    fl_buf line = {0};
     if (!message) message = "DuckDB failed without a message";
     bool io = strstr(message, "IO Error") != NULL,
          memory = strstr(message, "Out of Memory") != NULL;
@@ -102,9 +128,10 @@ static florin_status duck_fail(const char *message, florin_error *err)
                        : memory ? FLORIN_ENOMEM
                        : io     ? FLORIN_EIO
                                 : FLORIN_EINPUT;
-    const char *end = strstr(message, "\n\n");
-    int n = end ? (int)(end - message) : (int)strlen(message);
-    return fl_fail(err, st, "%.*s", n > 800 ? 800 : n, message);
+    one_line(&line, message);
+    st = fl_fail(err, st, "%.800s", line.len && !line.failed ? line.data : "DuckDB failed");
+    fl_buf_free(&line);
+    return st;
 }
 
 florin_status fl_duck_exec(fl_duck *d, const char *sql, florin_error *err)

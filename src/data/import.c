@@ -1,152 +1,14 @@
-/* Import. Every source becomes one SELECT with the same columns in the same order, all as text but the times; C
- * checks each cell. Small inputs are streamed in file order and sorted by the log writer; past the memory option all
+/* Import. Every source becomes one SELECT (import_sql.c); C checks each cell. Small inputs are streamed in file order and sorted by the log writer; past the memory option all
  * event sources are one UNION that DuckDB sorts by time on disk. Invariant: the log changes at the commit or not at
  * all. */
 #include "data/import.h"
 #include "base/file.h"
 #include "data/import_cells.h"
-#include "data/source.h"
-#include <stdio.h>
+#include "data/import_parts.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    VALUE_MAX = 65536, /* bytes of one cell; longer ones are rejected */
-    C_SOURCE = 0,
-    C_ROW,
-    C_KEEP,
-    C_TIME,
-    C_TIME_TEXT,
-    C_ID,
-    C_AMOUNT,
-    C_CURRENCY,
-    C_FIELDS
-};
-
-typedef struct {
-    const fl_schema *schema;
-    const fl_import_options *opt;
-    fl_import_stats *stats;
-    const florin_context *ctx;
-    florin_error *err;
-    fl_duck *db;
-    fl_log_writer *w;
-    fl_writer *rejects;
-    char *rejects_path;
-    char *path[FL_SOURCES_MAX];
-    fl_relation relation[FL_SOURCES_MAX];
-    fl_map64 same_rows; /* of rows without an id: how many equal ones came before */
-    uint64_t bytes, seen;
-    int exponent;
-} importer;
-
-/* ---- SQL ---- */
-
-static const char *const NO_TEXT = "NULL::VARCHAR";
-
-static void add_text(fl_buf *b, const fl_expr *e)
-{
-    if (e->sql) fl_buf_printf(b, ", CAST((%s) AS VARCHAR)", e->sql);
-    else fl_buf_printf(b, ", %s", NO_TEXT);
-}
-
-/* A moment in UTC from text or number. Bare numbers are epochs, told apart by size (seconds until year 5138). */
-static void add_time(fl_buf *b, const fl_schema *s, const char *sql, const char *format)
-{
-    fl_buf t = {0};
-    fl_buf_printf(&t, "CAST((%s) AS VARCHAR)", sql);
-    const char *x = t.data ? t.data : "NULL";
-    fl_buf naive = {0};
-    if (format) {
-        fl_buf_printf(&naive, "CAST(try_strptime(trim(%s), '", x);
-        for (const char *p = format; *p; p++) fl_buf_printf(&naive, *p == '\'' ? "''" : "%c", *p);
-        fl_buf_puts(&naive, "') AS TIMESTAMP)");
-    } else {
-        fl_buf_printf(&naive, "TRY_CAST(trim(%s) AS TIMESTAMP)", x);
-    }
-    const char *n = naive.data ? naive.data : "NULL";
-    bool utc = !s->time_zone || !strcmp(s->time_zone, "UTC");
-    fl_buf_puts(b, ", CASE WHEN false THEN NULL::TIMESTAMP");
-    if (!format)
-        fl_buf_printf(b,
-                      " WHEN TRY_CAST(%s AS DOUBLE) IS NOT NULL AND abs(TRY_CAST(%s AS DOUBLE)) < "
-                      "1e17 THEN make_timestamp(CAST(TRY_CAST(%s AS DOUBLE) * CASE WHEN "
-                      "abs(TRY_CAST(%s AS DOUBLE)) < 1e11 THEN 1e6 WHEN abs(TRY_CAST(%s AS "
-                      "DOUBLE)) < 1e14 THEN 1e3 ELSE 1 END AS BIGINT))",
-                      x, x, x, x, x);
-    if (!utc) {
-        fl_buf_printf(b,
-                      " WHEN NOT regexp_matches(trim(%s), '([+-]\\d\\d:?\\d\\d|[+-]\\d\\d|Z)$') OR "
-                      "regexp_matches(trim(%s), '^\\d+-\\d+-\\d+$') THEN CAST(timezone('",
-                      x, x);
-        for (const char *p = s->time_zone; *p; p++) fl_buf_printf(b, *p == '\'' ? "''" : "%c", *p);
-        fl_buf_printf(b, "', %s) AS TIMESTAMP)", n);
-    }
-    fl_buf_printf(b, " ELSE %s END", n);
-    fl_buf_free(&t);
-    fl_buf_free(&naive);
-}
-
-/* One source's SELECT; see the C_ list for its columns, then entities, categories, numbers, marks and, per label, value
- * and arrival. A source of labels uses id for the event it speaks of and its label's value column. */
-static void add_select(fl_buf *b, const importer *m, uint32_t i)
-{
-    const fl_schema *s = m->schema;
-    const fl_source *src = &s->source[i];
-    fl_buf_printf(b, "SELECT %u::UINTEGER, CAST(row_number() OVER () + %u AS UBIGINT)", i,
-                  m->relation[i].first - 1);
-    if (src->where) fl_buf_printf(b, ", coalesce(CAST((%s) AS BOOLEAN), false)", src->where);
-    else fl_buf_puts(b, ", true");
-    add_time(b, s, src->time.sql, src->time_format);
-    add_text(b, &src->time);
-    add_text(b, src->label_of >= 0 ? &src->of : &src->id);
-    add_text(b, &src->amount);
-    add_text(b, &src->currency);
-    for (uint32_t k = 0; k < s->kinds; k++) add_text(b, &src->entity[k]);
-    for (uint32_t f = 0; f < s->categories; f++) add_text(b, &src->category[f]);
-    for (uint32_t f = 0; f < s->numbers; f++) add_text(b, &src->number[f]);
-    for (uint32_t f = 0; f < s->marks; f++) add_text(b, &src->mark[f]);
-    for (uint32_t l = 0; l < s->labels; l++) {
-        add_text(b, src->label_of == (int)l ? &src->of_value : &src->label[l].value);
-        if (src->label[l].arrival.sql) add_time(b, s, src->label[l].arrival.sql, NULL);
-        else fl_buf_puts(b, ", NULL::TIMESTAMP");
-    }
-    fl_buf_printf(b, " FROM %s", m->relation[i].sql);
-}
-
-/* ---- rejects ---- */
-
-static florin_status reject(importer *m, uint32_t source, uint64_t row, const char *field,
-                            const char *reason)
-{
-    fl_import_stats *t = m->stats;
-    florin_status st = FLORIN_OK;
-    t->rejected++;
-    uint32_t i = 0;
-    while (i < t->reasons && strcmp(t->reason[i].reason, reason)) i++;
-    if (i == t->reasons && i < FL_REJECT_REASONS) {
-        snprintf(t->reason[i].reason, sizeof t->reason[i].reason, "%s", reason);
-        t->reason[t->reasons++].count = 0;
-    }
-    if (i < FL_REJECT_REASONS) t->reason[i].count++;
-    if (!m->rejects) {
-        st = fl_writer_open(&m->rejects, m->rejects_path, 0600, m->err);
-        static const char head[] = "source,row,field,reason\n";
-        if (!st) st = fl_writer_add(m->rejects, head, sizeof head - 1, m->err);
-    }
-    fl_buf b = {0};
-    fl_buf_printf(&b, "%s,%llu,%s,%s\n", m->schema->source[source].name, (unsigned long long)row,
-                  field, reason);
-    if (!st && b.failed) st = fl_fail(m->err, FLORIN_ENOMEM, "rejected rows");
-    if (!st) st = fl_writer_add(m->rejects, b.data, b.len, m->err);
-    fl_buf_free(&b);
-    if (!st && m->opt->strict)
-        st = fl_fail(m->err, FLORIN_EINPUT,
-                     "%s: row %llu, field %s: %s (--strict: nothing was imported; without it the "
-                     "row would be set aside)",
-                     m->path[source], (unsigned long long)row, field, reason);
-    return st;
-}
+enum { VALUE_MAX = 65536 /* bytes of one cell; longer ones are rejected */, CARDS_SURE = 16 };
 
 /* ---- cells ---- */
 
@@ -163,7 +25,7 @@ static cell get(const fl_duck_result *q, uint32_t c, uint64_t r)
     return x;
 }
 
-static const char *read_fields(importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row,
+static const char *read_fields(fl_importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row,
                                const char **field)
 {
     const fl_schema *s = m->schema;
@@ -189,7 +51,7 @@ static const char *read_fields(importer *m, const fl_duck_result *q, uint64_t r,
     return NULL;
 }
 
-static const char *read_amount(importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row,
+static const char *read_amount(fl_importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row,
                                const char **field)
 {
     const fl_source *src = &m->schema->source[row->type];
@@ -214,26 +76,82 @@ static const char *read_amount(importer *m, const fl_duck_result *q, uint64_t r,
     return NULL;
 }
 
-static florin_status codes(importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row)
+/* Card numbers in a column that does not say so: better refused than stored. A lone right check digit is chance (one
+ * number in ten), most of them being right is not. */
+static florin_status refuse_cards(fl_importer *m, const fl_card_watch *w, const fl_expr *e,
+                                  bool entity, bool end)
+{
+    if (!w->cards || w->cards * 10 < w->longs * 6 || (!end && w->longs < CARDS_SURE))
+        return FLORIN_OK;
+    return fl_fail(m->err, FLORIN_EINPUT,
+                   entity ? "%s: column '%s' holds card numbers: use a token instead, or write "
+                            "`card_numbers: true` into the schema (they are then hashed and never "
+                            "kept)"
+                          : "%s: column '%s' holds card numbers, which only an entity may (there "
+                            "they are hashed): use a token instead, or leave the column out",
+                   m->path[w->source], e->column);
+}
+
+static florin_status watch(fl_importer *m, fl_card_watch *w, uint32_t source, cell x,
+                           const fl_expr *e, bool entity)
+{
+    if (x.n < 13 || x.n > 24) return FLORIN_OK;
+    size_t digits = 0;
+    for (size_t k = 0; k < x.n; k++) digits += x.s[k] >= '0' && x.s[k] <= '9';
+    if (digits < 13 || digits > 19 || digits + 5 < x.n) return FLORIN_OK;
+    w->longs++;
+    if (!fl_is_card_number(x.s, x.n)) return FLORIN_OK;
+    w->cards++;
+    w->source = source;
+    return refuse_cards(m, w, e, entity, false);
+}
+
+/* Few long values all in all: judged when there are no more. */
+static florin_status watch_end(fl_importer *m)
 {
     const fl_schema *s = m->schema;
+    florin_status st = FLORIN_OK;
+    for (uint32_t i = 0; i < s->sources && !st; i++)
+        st = refuse_cards(m, &m->id[i], &s->source[i].id, false, true);
+    for (uint32_t k = 0; k < s->kinds && !st && !s->card_numbers; k++)
+        st = refuse_cards(m, &m->entity[k], &s->source[m->entity[k].source].entity[k], true, true);
+    for (uint32_t f = 0; f < s->categories && !st; f++)
+        st = refuse_cards(m, &m->category[f], &s->source[m->category[f].source].category[f], false,
+                          true);
+    return st;
+}
+
+/* Each value is looked at when it is new. */
+static florin_status codes(fl_importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row)
+{
+    const fl_schema *s = m->schema;
+    const fl_source *src = &s->source[row->type];
     florin_status st = FLORIN_OK;
     uint32_t c = C_FIELDS;
     for (uint32_t k = 0; k < FL_KINDS_MAX; k++) row->entity[k] = FL_NONE;
     for (uint32_t k = 0; k < s->kinds && !st; k++, c++) {
         cell x = get(q, c, r);
+        fl_card_watch *w = &m->entity[k];
         if (x.s) st = fl_log_writer_entity(m->w, (int)k, x.s, x.n, &row->entity[k], m->err);
+        if (st || !x.s || row->entity[k] < w->known) continue;
+        w->known = row->entity[k] + 1;
+        if (!s->card_numbers) st = watch(m, w, row->type, x, &src->entity[k], true);
     }
     for (uint32_t f = 0; f < s->categories && !st; f++, c++) {
         cell x = get(q, c, r);
+        fl_card_watch *w = &m->category[f];
         row->category[f] = FL_NONE;
         if (x.s) st = fl_log_writer_value(m->w, (int)f, x.s, x.n, &row->category[f], m->err);
+        if (st || !x.s || row->category[f] < w->known) continue;
+        w->known = row->category[f] + 1;
+        st = watch(m, w, row->type, x, &src->category[f], false);
     }
     return st;
 }
 
 /* Identity of a row without an id: its cells, and how many equal rows came before it. */
-static florin_status row_identity(importer *m, const fl_duck_result *q, uint64_t r, fl_log_row *row)
+static florin_status row_identity(fl_importer *m, const fl_duck_result *q, uint64_t r,
+                                  fl_log_row *row)
 {
     uint64_t h = fl_mix64(row->type + 1u);
     int64_t t = row->time_us;
@@ -252,7 +170,7 @@ static florin_status row_identity(importer *m, const fl_duck_result *q, uint64_t
     return FLORIN_OK;
 }
 
-static const char *too_long(const importer *m, const fl_duck_result *q, uint64_t r,
+static const char *too_long(const fl_importer *m, const fl_duck_result *q, uint64_t r,
                             const char **field)
 {
     uint32_t end = C_FIELDS + m->schema->kinds + m->schema->categories;
@@ -273,7 +191,7 @@ typedef struct {
     int64_t arrival_us[FL_LABELS_MAX];
 } row_labels;
 
-static const char *read_labels(const importer *m, const fl_duck_result *q, uint64_t r,
+static const char *read_labels(const fl_importer *m, const fl_duck_result *q, uint64_t r,
                                uint32_t source, int64_t time_us, row_labels *out,
                                const char **field)
 {
@@ -302,7 +220,7 @@ static const char *read_labels(const importer *m, const fl_duck_result *q, uint6
     return NULL;
 }
 
-static florin_status add_labels(importer *m, uint64_t id, const row_labels *l)
+static florin_status add_labels(fl_importer *m, uint64_t id, const row_labels *l)
 {
     florin_status st = FLORIN_OK;
     for (uint32_t i = 0; i < m->schema->labels && !st; i++)
@@ -311,7 +229,7 @@ static florin_status add_labels(importer *m, uint64_t id, const row_labels *l)
     return st;
 }
 
-static florin_status take_row(importer *m, const fl_duck_result *q, uint64_t r)
+static florin_status take_row(fl_importer *m, const fl_duck_result *q, uint64_t r)
 {
     uint32_t source = ((const uint32_t *)fl_duck_data(q, C_SOURCE))[r];
     uint64_t number = ((const uint64_t *)fl_duck_data(q, C_ROW))[r];
@@ -321,6 +239,7 @@ static florin_status take_row(importer *m, const fl_duck_result *q, uint64_t r)
     row_labels labels = {0};
     row.type = (uint8_t)source;
     m->stats->read++;
+    if (m->refused) return FLORIN_OK;
     if (!((const bool *)fl_duck_data(q, C_KEEP))[r]) {
         m->stats->dropped++;
         return FLORIN_OK;
@@ -336,7 +255,7 @@ static florin_status take_row(importer *m, const fl_duck_result *q, uint64_t r)
     cell id = get(q, C_ID, r);
     bool wants_id = src->id.sql || src->label_of >= 0;
     if (!why && wants_id && !id.s) field = "id", why = "missing";
-    if (why) return reject(m, source, number, field, why);
+    if (why) return fl_rejects_add(m, source, number, field, why);
     if (src->label_of >= 0)
         return add_labels(m, fl_event_id_hash((uint32_t)src->label_event, id.s, id.n), &labels);
 
@@ -346,6 +265,7 @@ static florin_status take_row(importer *m, const fl_duck_result *q, uint64_t r)
         row.id = id.s;
         row.id_len = id.n;
         row.id_hash = fl_event_id_hash(source, id.s, id.n);
+        st = watch(m, &m->id[source], source, id, &src->id, false);
     }
     if (!st) st = fl_log_writer_row(m->w, &row, m->err);
     return st ? st : add_labels(m, row.id_hash ? row.id_hash : 1, &labels);
@@ -353,48 +273,7 @@ static florin_status take_row(importer *m, const fl_duck_result *q, uint64_t r)
 
 /* ---- the run ---- */
 
-/* Card numbers in a column that does not say so: better refused than stored. Looks at the first rows. */
-static florin_status refuse_card_numbers(importer *m, uint32_t i)
-{
-    const fl_schema *s = m->schema;
-    const fl_source *src = &s->source[i];
-    for (uint32_t f = 0; f < 1 + s->kinds + s->categories; f++) {
-        const fl_expr *e = !f              ? &src->id
-                           : f <= s->kinds ? &src->entity[f - 1]
-                                           : &src->category[f - 1 - s->kinds];
-        bool entity = f && f <= s->kinds;
-        if (!e->sql || (entity && s->card_numbers)) continue;
-        char *sql = fl_asprintf("SELECT DISTINCT CAST((%s) AS VARCHAR) FROM %s LIMIT 2000", e->sql,
-                                m->relation[i].sql);
-        fl_duck_result *q = NULL;
-        uint64_t rows = 0, longs = 0, cards = 0;
-        florin_status st = sql ? fl_duck_query(&q, m->db, sql, false, m->err)
-                               : fl_fail(m->err, FLORIN_ENOMEM, "import");
-        while (!st && !(st = fl_duck_next(q, &rows, m->err)) && rows)
-            for (uint64_t r = 0; r < rows; r++) {
-                cell x = get(q, 0, r);
-                size_t digits = 0;
-                for (size_t k = 0; k < x.n; k++) digits += x.s[k] >= '0' && x.s[k] <= '9';
-                longs += digits >= 13 && digits <= 19 && digits + 4 >= x.n;
-                cards += x.s && fl_is_card_number(x.s, x.n);
-            }
-        fl_duck_result_free(q);
-        free(sql);
-        if (st) return st;
-        if (cards >= 3 && cards * 10 >= longs * 6)
-            return fl_fail(
-                m->err, FLORIN_EINPUT,
-                entity
-                    ? "%s: column '%s' holds card numbers: use a token instead, or write "
-                      "`card_numbers: true` into the schema (they are then hashed and never kept)"
-                    : "%s: column '%s' holds card numbers, which only an entity may (there they "
-                      "are hashed): use a token instead, or leave the column out",
-                m->path[i], e->column);
-    }
-    return FLORIN_OK;
-}
-
-static florin_status run_query(importer *m, const char *sql, const char *stage)
+static florin_status run_query(fl_importer *m, const char *sql, const char *stage)
 {
     fl_duck_result *q = NULL;
     uint64_t rows = 0;
@@ -408,55 +287,27 @@ static florin_status run_query(importer *m, const char *sql, const char *stage)
     return st;
 }
 
-/* Lines that are no rows: DuckDB kept them apart. A line too many fields, a quote that never ends ... */
-static florin_status take_broken_lines(importer *m, uint32_t source)
-{
-    fl_duck_result *q = NULL;
-    uint64_t rows = 0;
-    if (fl_duck_query(
-            &q, m->db,
-            "SELECT DISTINCT CAST(line AS UBIGINT), CAST(error_type AS VARCHAR) FROM reject_errors",
-            false, NULL))
-        return FLORIN_OK; /* no such table: this was no CSV */
-    florin_status st = FLORIN_OK;
-    while (!st && !(st = fl_duck_next(q, &rows, m->err)) && rows)
-        for (uint64_t r = 0; r < rows && !st; r++) {
-            cell x = get(q, 1, r);
-            char why[96];
-            snprintf(why, sizeof why, "line can't be read: %.*s", x.n > 60 ? 60 : (int)x.n,
-                     x.s ? x.s : "");
-            m->stats->read++;
-            st = reject(m, source, ((const uint64_t *)fl_duck_data(q, 0))[r], "line", why);
-        }
-    fl_duck_result_free(q);
-    if (!st)
-        st =
-            fl_duck_exec(m->db, "DROP TABLE IF EXISTS reject_errors", NULL) ? FLORIN_OK : FLORIN_OK;
-    if (!st)
-        st = fl_duck_exec(m->db, "DROP TABLE IF EXISTS reject_scans", NULL) ? FLORIN_OK : FLORIN_OK;
-    return st;
-}
-
-static florin_status stream_sources(importer *m, bool labels)
+static florin_status stream_sources(fl_importer *m, bool labels)
 {
     florin_status st = FLORIN_OK;
     for (uint32_t i = 0; i < m->schema->sources && !st; i++) {
         if (!m->path[i] || (m->schema->source[i].label_of >= 0) != labels) continue;
         fl_buf sql = {0};
-        add_select(&sql, m, i);
+        fl_import_select(&sql, m, i);
         st = sql.failed ? fl_fail(m->err, FLORIN_ENOMEM, "import")
                         : run_query(m, sql.data, m->schema->source[i].name);
+        st = fl_import_blame(m, i, st);
         if (st == FLORIN_EINPUT || st == FLORIN_EIO) {
             if (!m->err || strncmp(m->err->message, m->path[i], strlen(m->path[i])))
                 fl_fail_prefix(m->err, "%s", m->path[i]);
         }
-        if (!st) st = take_broken_lines(m, i);
+        if (!st) st = fl_rejects_settle(m, i, i + 1);
         fl_buf_free(&sql);
     }
     return st;
 }
 
-static florin_status sorted_sources(importer *m)
+static florin_status sorted_sources(fl_importer *m)
 {
     fl_buf sql = {0};
     fl_buf_puts(&sql, "SELECT * FROM (");
@@ -464,20 +315,26 @@ static florin_status sorted_sources(importer *m)
     for (uint32_t i = 0; i < m->schema->sources; i++) {
         if (!m->path[i] || m->schema->source[i].label_of >= 0) continue;
         fl_buf_puts(&sql, first ? "(" : " UNION ALL (");
-        add_select(&sql, m, i);
+        fl_import_select(&sql, m, i);
         fl_buf_puts(&sql, ")");
         first = false;
     }
     fl_buf_puts(&sql, ") AS t ORDER BY 4 NULLS FIRST, 1, 2");
-    florin_status st = sql.failed ? fl_fail(m->err, FLORIN_ENOMEM, "import")
-                                  : run_query(m, sql.data, "sorting on disk");
-    if (!st) st = take_broken_lines(m, 0);
+    florin_status st = FLORIN_OK;
+    if (!first)
+        st = sql.failed ? fl_fail(m->err, FLORIN_ENOMEM, "import")
+                        : run_query(m, sql.data, "sorting on disk");
+    for (uint32_t i = 0; i < m->schema->sources && st == FLORIN_EINPUT; i++)
+        if (m->path[i] && m->schema->source[i].label_of < 0 &&
+            (!m->err || !strstr(m->err->message, ": field ")))
+            st = fl_import_blame(m, i, st);
+    if (!st) st = fl_rejects_settle(m, 0, m->schema->sources);
     fl_buf_free(&sql);
     return st;
 }
 
 /* Which file each source reads: named by the caller, or the schema's own beside it. */
-static florin_status find_files(importer *m)
+static florin_status find_files(fl_importer *m)
 {
     const fl_schema *s = m->schema;
     for (uint32_t i = 0; i < m->opt->n_files; i++) {
@@ -511,34 +368,51 @@ static florin_status find_files(importer *m)
     return FLORIN_OK;
 }
 
-static florin_status open_all(importer *m)
+static florin_status check_zone(fl_importer *m)
+{
+    const char *zone = m->schema->time_zone;
+    fl_buf sql = {0};
+    if (!zone || !strcmp(zone, "UTC")) return FLORIN_OK;
+    fl_buf_puts(&sql, "SELECT timezone('");
+    for (const char *p = zone; *p; p++) fl_buf_printf(&sql, *p == '\'' ? "''" : "%c", *p);
+    fl_buf_puts(&sql, "', TIMESTAMP '2000-01-01')");
+    florin_status st = sql.failed ? FLORIN_ENOMEM : fl_duck_exec(m->db, sql.data, NULL);
+    fl_buf_free(&sql);
+    if (!st) return st;
+    return fl_fail(m->err, FLORIN_EINPUT,
+                   "%s: time_zone '%s' is unknown: name one as Europe/Berlin",
+                   m->schema->path ? m->schema->path : "schema", zone);
+}
+
+static florin_status open_all(fl_importer *m)
 {
     florin_status st = find_files(m);
     uint64_t memory = m->ctx && m->ctx->memory_bytes ? m->ctx->memory_bytes : UINT64_C(2) << 30;
     bool sort = m->opt->force_sort || m->bytes > memory;
     m->stats->sorted_on_disk = sort;
     char *temp = fl_path_join(m->opt->log, "tmp");
-    m->rejects_path =
+    char *rejects =
         m->opt->rejects ? fl_strdup(m->opt->rejects) : fl_path_join(m->opt->log, "rejects.csv");
-    if (!st && (!temp || !m->rejects_path || !fl_map64_init(&m->same_rows, 1024)))
+    if (!st && (!temp || !rejects || !fl_map64_init(&m->same_rows, 1024)))
         st = fl_fail(m->err, FLORIN_ENOMEM, "import");
+    if (!st) st = fl_rejects_open(&m->rejects, rejects, m->err);
     fl_duck_options duck = {.memory_bytes = sort ? memory / 2 : memory, .temp_dir = temp};
     if (!st) st = fl_duck_open(&m->db, &duck, m->ctx, m->err);
+    if (!st) st = check_zone(m);
     for (uint32_t i = 0; i < m->schema->sources && !st; i++)
         if (m->path[i])
             st = fl_source_relation(&m->relation[i], m->db, m->schema, &m->schema->source[i],
                                     m->path[i], m->err);
-    for (uint32_t i = 0; i < m->schema->sources && !st; i++)
-        if (m->path[i]) st = refuse_card_numbers(m, i);
     /* The log is touched only when all files have been looked at. */
     if (!st)
         st = fl_log_writer_open(&m->w, m->opt->log, m->schema, sort, !m->opt->no_ids, m->ctx,
                                 m->err);
+    free(rejects);
     free(temp);
     return st;
 }
 
-static void close_all(importer *m)
+static void close_all(fl_importer *m)
 {
     for (uint32_t i = 0; i < FL_SOURCES_MAX; i++) {
         fl_relation_free(&m->relation[i]);
@@ -546,8 +420,7 @@ static void close_all(importer *m)
     }
     fl_duck_close(m->db);
     fl_log_writer_abort(m->w);
-    if (m->rejects) fl_writer_abort(m->rejects);
-    free(m->rejects_path);
+    fl_rejects_close(m->rejects);
     fl_map64_free(&m->same_rows);
     char *temp = fl_path_join(m->opt->log, "tmp");
     if (temp) rmdir(temp);
@@ -558,17 +431,15 @@ florin_status fl_import(const fl_schema *schema, const fl_import_options *opt,
                         fl_import_stats *stats, const florin_context *ctx, florin_error *err)
 {
     memset(stats, 0, sizeof *stats);
-    importer m = {.schema = schema, .opt = opt, .stats = stats, .ctx = ctx, .err = err};
+    fl_importer m = {.schema = schema, .opt = opt, .stats = stats, .ctx = ctx, .err = err};
     m.exponent = fl_currency_exponent(schema->currency);
     florin_status st = open_all(&m);
     if (!st) st = stats->sorted_on_disk ? sorted_sources(&m) : stream_sources(&m, false);
     if (!st) st = stream_sources(&m, true);
     if (!st && fl_cancelled(ctx))
         st = fl_fail(err, FLORIN_ECANCELLED, "import: stopped, the log is as it was");
-    if (!st && m.rejects) {
-        st = fl_writer_commit(m.rejects, err);
-        m.rejects = NULL;
-    }
+    if (!st) st = watch_end(&m);
+    if (!st) st = fl_rejects_commit(m.rejects, err);
     if (!st) {
         fl_log_writer *w = m.w;
         m.w = NULL;

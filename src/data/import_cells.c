@@ -11,6 +11,7 @@ bool fl_decimal_parse(const char *s, size_t n, int exponent, int64_t *out)
     while (n && isspace((unsigned char)s[n - 1])) n--;
     if (!n || n > 60) return false;
     bool minus = *s == '-';
+    if (n > 2 && *s == '(' && s[n - 1] == ')') minus = true, s++, n -= 2; /* a bookkeeper's minus */
     size_t i = *s == '-' || *s == '+';
     int64_t v = 0;
     int places = -1;
@@ -61,11 +62,11 @@ bool fl_number_parse(const char *s, size_t n, double *out)
 
 bool fl_yes_no(const char *s, size_t n, bool *out)
 {
-    static const char *const yes[] = {"yes", "true", "y", "t", "1"}, *const no[] = {"no", "false",
-                                                                                    "n", "f", "0"};
+    static const char *const yes[] = {"yes", "true", "y", "t", "1", "ja", "oui", "si"},
+                             *const no[] = {"no", "false", "n", "f", "0", "nein", "non", "no"};
     while (n && isspace((unsigned char)*s)) s++, n--;
     while (n && isspace((unsigned char)s[n - 1])) n--;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < FL_LEN(yes); i++) {
         if (strlen(yes[i]) == n && !strncasecmp(s, yes[i], n)) return *out = true, true;
         if (strlen(no[i]) == n && !strncasecmp(s, no[i], n)) return *out = false, true;
     }

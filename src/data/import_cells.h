@@ -6,7 +6,8 @@
 
 bool fl_number_parse(const char *s, size_t n,
                      double *out); /* finite decimal, blanks around it allowed */
-bool fl_yes_no(const char *s, size_t n,
-               bool *out); /* yes/no, true/false, y/n, t/f, 1/0, any case */
+bool fl_yes_no(
+    const char *s, size_t n,
+    bool *out); /* yes/no, true/false, y/n, t/f, 1/0, ja/nein, oui/non, si/no, any case */
 
 #endif

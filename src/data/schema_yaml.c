@@ -50,13 +50,28 @@ static florin_status plain_column(loader *l, fl_expr *e, const char *column)
 
 static florin_status strip_expr(loader *l, fl_expr *e, const char *strip)
 {
-    for (const char *p = strip; *p; p++) {
-        char one[2] = {*p, 0};
+    while (*strip) { /* character by character, not byte by byte */
+        char one[5] = {0};
+        size_t n = 1;
+        while (n < 4 && ((unsigned char)strip[n] & 0xc0) == 0x80) n++;
+        memcpy(one, strip, n);
+        strip += n;
         const char *q = quoted(l, "", one, '\'');
         if (q) e->sql = text(l, "replace(%s, %s, '')", e->sql, q);
         if (!q || !e->sql) return fl_fail(l->err, FLORIN_ENOMEM, "schema");
     }
     return FLORIN_OK;
+}
+
+/* "1.234,56": blanks and points stand between thousands, the comma before the fraction. */
+static florin_status decimal_expr(loader *l, fl_expr *e, const fl_yaml *at, const char *decimal)
+{
+    if (!strcmp(decimal, ".")) return FLORIN_OK;
+    if (strcmp(decimal, ","))
+        return fl_yaml_fail(at, l->err,
+                            "decimal '%s': the sign before the fraction, \",\" or \".\"", decimal);
+    e->sql = text(l, "replace(replace(replace(%s, '.', ''), ' ', ''), ',', '.')", e->sql);
+    return e->sql ? FLORIN_OK : fl_fail(l->err, FLORIN_ENOMEM, "schema");
 }
 
 static florin_status joined_columns(loader *l, fl_expr *e, const fl_yaml *list, const char *between)
@@ -90,11 +105,12 @@ static florin_status joined_columns(loader *l, fl_expr *e, const fl_yaml *list, 
     return ok && e->sql && e->column ? FLORIN_OK : fl_fail(l->err, FLORIN_ENOMEM, "schema");
 }
 
-/* A column name, {column: X, strip: "$,"}, {columns: [A, B]} or {sql: "..."}; extra: keys that the caller reads. */
+/* A column name, {column: X, strip: "$,", decimal: ","}, {columns: [A, B]} or {sql: "..."}; extra: keys that the caller
+ * reads. */
 static florin_status expr(loader *l, fl_expr *e, const fl_yaml *y, const char *between,
                           const char *const *extra, size_t extras)
 {
-    const char *known[12] = {"column", "columns", "sql", "strip"};
+    const char *known[12] = {"column", "columns", "sql", "strip", "decimal"};
     memset(e, 0, sizeof *e);
     e->line = y->line;
     if (y->kind == FL_YAML_SCALAR) {
@@ -103,20 +119,22 @@ static florin_status expr(loader *l, fl_expr *e, const fl_yaml *y, const char *b
     }
     if (y->kind != FL_YAML_MAP)
         return fl_yaml_fail(y, l->err, "needs a column name, or {column: X} or {sql: \"...\"}");
-    for (size_t i = 0; i < extras; i++) known[4 + i] = extra[i];
-    florin_status st = fl_yaml_only(y, known, 4 + extras, l->err);
-    const char *column = NULL, *sql = NULL, *strip = NULL;
+    for (size_t i = 0; i < extras; i++) known[5 + i] = extra[i];
+    florin_status st = fl_yaml_only(y, known, 5 + extras, l->err);
+    const char *column = NULL, *sql = NULL, *strip = NULL, *decimal = NULL;
     const fl_yaml *columns = fl_yaml_get(y, "columns");
     if (!st) st = fl_yaml_str(y, "column", &column, l->err);
     if (!st) st = fl_yaml_str(y, "sql", &sql, l->err);
     if (!st) st = fl_yaml_str(y, "strip", &strip, l->err);
+    if (!st) st = fl_yaml_str(y, "decimal", &decimal, l->err);
     if (st) return st;
     if ((column != NULL) + (sql != NULL) + (columns != NULL) != 1)
         return fl_yaml_fail(y, l->err, "needs exactly one of column, columns, sql");
     if (columns) return joined_columns(l, e, columns, between);
     if (column) {
         st = plain_column(l, e, column);
-        return st || !strip ? st : strip_expr(l, e, strip);
+        if (!st && strip) st = strip_expr(l, e, strip);
+        return st || !decimal ? st : decimal_expr(l, e, fl_yaml_get(y, "decimal"), decimal);
     }
     e->sql = sql;
     e->column = sql;
@@ -340,6 +358,12 @@ static florin_status load_source(loader *l, const char *name, const fl_yaml *y)
     if (!st && !time)
         st = fl_yaml_fail(y, l->err, "source '%s': which column is its time? Add `time: COLUMN`",
                           name);
+    if (!st && time->kind == FL_YAML_SCALAR && !strcmp(time->text, "?"))
+        st = fl_yaml_fail(
+            time, l->err,
+            "source '%s': which column is its time? Write its name here, or one moment "
+            "for all rows as {sql: \"TIMESTAMP '2005-10-01'\"}",
+            name);
     if (!st) st = expr(l, &src->time, time, " ", time_extra, 1);
     if (!st && time->kind == FL_YAML_MAP)
         st = fl_yaml_str(time, "format", &src->time_format, l->err);

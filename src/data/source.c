@@ -9,13 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 65536 };
+enum { HEAD_BYTES = 65536, COLUMNS_MAX = 4096 };
 
 typedef enum { TABLE_CSV, TABLE_BLANKS, TABLE_PARQUET, TABLE_JSON } table_kind;
 
 typedef struct {
     table_kind kind;
     bool cr;              /* lines end in a lone carriage return */
+    bool padded;          /* CSV whose rows may end early: missing cells are NULL */
+    bool lines;           /* JSON: one object a line, so that a broken one costs only itself */
     const char *encoding; /* NULL: UTF-8 */
     char *head;           /* first bytes, NUL-terminated */
     size_t head_len;
@@ -97,6 +99,25 @@ static bool is_blanks(const look *l)
     return lines >= 2 && want >= 2 && run;
 }
 
+/* Does the first line hold one whole object? */
+static bool is_json_lines(const look *l)
+{
+    const char *p = l->head, *stop = l->head + l->head_len;
+    int depth = 0;
+    bool quoted = false;
+    if (l->head_len >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) p += 3;
+    while (p < stop && isspace((unsigned char)*p)) p++;
+    if (p == stop || *p != '{') return false;
+    for (; p < stop && *p != '\n'; p++) {
+        if (quoted && *p == '\\') p++;
+        else if (*p == '"') quoted = !quoted;
+        else if (!quoted && (*p == '{' || *p == '[')) depth++;
+        else if (!quoted && (*p == '}' || *p == ']')) depth--;
+        if (!depth) return true;
+    }
+    return false;
+}
+
 static florin_status look_at(look *l, const fl_source *src, const char *path, florin_error *err)
 {
     memset(l, 0, sizeof *l);
@@ -114,6 +135,7 @@ static florin_status look_at(look *l, const fl_source *src, const char *path, fl
         has_ending(path, ".jsonl") || has_ending(path, ".ndjson") ||
         (!packed && !src && (*b == '{' || *b == '['))) {
         l->kind = TABLE_JSON;
+        l->lines = is_json_lines(l);
         return FLORIN_OK;
     }
     l->kind = TABLE_CSV;
@@ -142,14 +164,16 @@ static void add_quoted(fl_buf *b, const char *s, char quote)
     fl_buf_add(b, &quote, 1);
 }
 
-/* read_csv(...) with what is known; text: every column as it stands. */
+/* read_csv(...) with what is known; text: every column as it stands. DuckDB can't pad rows and read quoted line ends on
+ * several threads at once, so rows are padded only where the table needs it. */
 static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char *path, bool text)
 {
     fl_buf_puts(b, "read_csv(");
     add_quoted(b, path, '\'');
     fl_buf_puts(b, text ? ", all_varchar=true, store_rejects=true, rejects_limit=100000"
                         : ", sample_size=50000, ignore_errors=true");
-    fl_buf_puts(b, ", null_padding=true, max_line_size=4194304");
+    if (l->padded) fl_buf_puts(b, ", null_padding=true, parallel=false");
+    fl_buf_puts(b, ", max_line_size=4194304");
     if (src) fl_buf_printf(b, ", header=%s", src->header ? "true" : "false");
     if (src && src->delimiter) {
         fl_buf_puts(b, ", delim=");
@@ -160,24 +184,46 @@ static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char 
     fl_buf_puts(b, ")");
 }
 
-static bool add_column(fl_relation *r, size_t *cap_name, size_t *cap_type, const char *name,
-                       size_t n, const char *type, size_t m)
+/* Times stay the text that they are: DuckDB would drop what is said of their zone. */
+static void json_call(fl_buf *b, const look *l, const char *path)
 {
-    void *a = r->name, *t = r->type;
-    bool ok = fl_grow(&a, cap_name, r->columns + 1, sizeof *r->name) &&
-              fl_grow(&t, cap_type, r->columns + 1, sizeof *r->type);
-    r->name = a;
-    r->type = t;
-    if (!ok) return false;
-    r->name[r->columns] = fl_strndup(name, n);
-    r->type[r->columns] = fl_strndup(type, m);
-    ok = r->name[r->columns] && r->type[r->columns];
-    r->columns++;
-    return ok;
+    fl_buf_puts(b, "read_json_auto(");
+    add_quoted(b, path, '\'');
+    fl_buf_puts(b, ", timestampformat='%Y#%m', dateformat='%Y#', sample_size=200000");
+    if (l->lines) fl_buf_puts(b, ", format='newline_delimited', ignore_errors=true");
+    fl_buf_puts(b, ")");
 }
 
-static florin_status describe(fl_relation *r, fl_duck *db, const char *from, const char *path,
-                              florin_error *err)
+static bool add_column(fl_relation *r, size_t cap[3], char *name, char *type, char *path)
+{
+    void *a = r->name, *t = r->type, *p = r->path;
+    bool ok = name && type && path && fl_grow(&a, &cap[0], r->columns + 1, sizeof *r->name);
+    if (ok) r->name = a;
+    ok = ok && fl_grow(&t, &cap[1], r->columns + 1, sizeof *r->type);
+    if (ok) r->type = t;
+    ok = ok && fl_grow(&p, &cap[2], r->columns + 1, sizeof *r->path);
+    if (ok) r->path = p;
+    if (!ok) {
+        free(name);
+        free(type);
+        free(path);
+        return false;
+    }
+    r->name[r->columns] = name;
+    r->type[r->columns] = type;
+    r->path[r->columns++] = path;
+    return true;
+}
+
+static char *quoted_copy(const char *s, char quote)
+{
+    fl_buf b = {0};
+    add_quoted(&b, s, quote);
+    return b.failed ? fl_buf_free(&b), NULL : b.data;
+}
+
+static florin_status describe(fl_relation *r, size_t cap[3], fl_duck *db, const char *from,
+                              const char *path, florin_error *err)
 {
     fl_duck_result *q = NULL;
     char *sql =
@@ -186,12 +232,12 @@ static florin_status describe(fl_relation *r, fl_duck *db, const char *from, con
     florin_status st = fl_duck_query(&q, db, sql, false, err);
     if (st) fl_fail_prefix(err, "%s", path);
     uint64_t rows = 0;
-    size_t a = 0, b = 0;
     while (!st && !(st = fl_duck_next(q, &rows, err)) && rows)
         for (uint64_t i = 0; i < rows && !st; i++) {
             size_t n, m;
             const char *name = fl_duck_text(q, 0, i, &n), *type = fl_duck_text(q, 1, i, &m);
-            if (!add_column(r, &a, &b, name, n, type, m))
+            char *own = fl_strndup(name, n);
+            if (!add_column(r, cap, own, fl_strndup(type, m), own ? quoted_copy(own, '"') : NULL))
                 st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
         }
     fl_duck_result_free(q);
@@ -199,23 +245,84 @@ static florin_status describe(fl_relation *r, fl_duck *db, const char *from, con
     return st;
 }
 
+/* Past a name or type in DuckDB's text of a structure: to the comma or bracket that ends it. */
+static const char *type_end(const char *p)
+{
+    int depth = 0;
+    for (char quote = 0; *p; p++) {
+        if (quote) quote = *p == quote ? 0 : quote;
+        else if (*p == '"' || *p == '\'') quote = *p;
+        else if (*p == '(') depth++;
+        else if (*p == ')' && depth-- == 0) return p;
+        else if (*p == ',' && depth == 0) return p;
+    }
+    return p;
+}
+
+/* One field "name TYPE" of a structure, as a column of its own. */
+static bool add_field(fl_relation *r, size_t cap[3], uint32_t outer, const char *p, const char *end)
+{
+    fl_buf name = {0};
+    if (*p == '"') {
+        for (p++; p < end && (*p != '"' || p[1] == '"'); p++) {
+            if (*p == '"') p++;
+            fl_buf_add(&name, p, 1);
+        }
+        p++;
+    } else {
+        while (p < end && *p != ' ') fl_buf_add(&name, p++, 1);
+    }
+    while (p < end && *p == ' ') p++;
+    char *key = name.data ? quoted_copy(name.data, '\'') : NULL;
+    bool ok = !name.failed && key &&
+              add_column(r, cap, fl_asprintf("%s.%s", r->name[outer], name.data),
+                         fl_strndup(p, (size_t)(end - p)),
+                         fl_asprintf("struct_extract(%s, %s)", r->path[outer], key));
+    free(key);
+    fl_buf_free(&name);
+    return ok;
+}
+
+/* Replace every column that is a structure by its fields, which stand at the end. */
+static florin_status flatten(fl_relation *r, size_t cap[3], const char *path, florin_error *err)
+{
+    for (uint32_t c = 0; c < r->columns && r->columns < COLUMNS_MAX;) {
+        const char *t = r->type[c];
+        if (strncmp(t, "STRUCT(", 7) || t[strlen(t) - 1] != ')') {
+            c++;
+            continue;
+        }
+        for (const char *p = t + 7; *p && *p != ')';) {
+            const char *end = type_end(p);
+            if (!add_field(r, cap, c, p, end)) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
+            p = end + (*end == ',') + (*end == ',' && end[1] == ' ');
+        }
+        free(r->name[c]);
+        free(r->type[c]);
+        free(r->path[c]);
+        r->columns--;
+        for (uint32_t k = c; k < r->columns; k++) {
+            r->name[k] = r->name[k + 1];
+            r->type[k] = r->type[k + 1];
+            r->path[k] = r->path[k + 1];
+        }
+    }
+    return FLORIN_OK;
+}
+
 /* Typed columns from text: what does not fit is NULL, as source.h promises. */
 static void select_columns(fl_buf *b, const fl_relation *r, bool text)
 {
     for (uint32_t c = 0; c < r->columns; c++) {
-        fl_buf_puts(b, c ? ", " : "");
-        add_quoted(b, r->name[c], '"');
+        fl_buf_printf(b, "%s%s", c ? ", " : "", r->path[c]);
         char *raw = fl_asprintf("raw:%s", r->name[c]);
         fl_buf_puts(b, " AS ");
         add_quoted(b, raw ? raw : "", '"');
         free(raw);
         if (text && strcmp(r->type[c], "VARCHAR")) {
-            fl_buf_puts(b, ", TRY_CAST(");
-            add_quoted(b, r->name[c], '"');
-            fl_buf_printf(b, " AS %s)", r->type[c]);
+            fl_buf_printf(b, ", TRY_CAST(%s AS %s)", r->path[c], r->type[c]);
         } else {
-            fl_buf_puts(b, ", ");
-            add_quoted(b, r->name[c], '"');
+            fl_buf_printf(b, ", %s", r->path[c]);
         }
         fl_buf_puts(b, " AS ");
         add_quoted(b, r->name[c], '"');
@@ -226,7 +333,7 @@ static void select_columns(fl_buf *b, const fl_relation *r, bool text)
 static florin_status blank_names(fl_relation *r, const look *l, const fl_source *src,
                                  const char *path, florin_error *err)
 {
-    size_t a = 0, b = 0;
+    size_t cap[3] = {0};
     const char *p = l->head, *stop = l->head + l->head_len;
     if (l->head_len >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) p += 3;
     const char *end = memchr(p, l->cr ? '\r' : '\n', (size_t)(stop - p));
@@ -237,11 +344,10 @@ static florin_status blank_names(fl_relation *r, const look *l, const fl_source 
         const char *w = p;
         while (p < end && !isspace((unsigned char)*p)) p++;
         if (p == w) break;
-        char name[32];
-        snprintf(name, sizeof name, "c%u", i++);
-        bool ok = header ? add_column(r, &a, &b, w, (size_t)(p - w), "VARCHAR", 7)
-                         : add_column(r, &a, &b, name, strlen(name), "VARCHAR", 7);
-        if (!ok) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
+        char *name = header ? fl_strndup(w, (size_t)(p - w)) : fl_asprintf("c%u", i);
+        i++;
+        if (!add_column(r, cap, name, fl_strdup("VARCHAR"), name ? quoted_copy(name, '"') : NULL))
+            return fl_fail(err, FLORIN_ENOMEM, "%s", path);
     }
     return FLORIN_OK;
 }
@@ -297,29 +403,75 @@ static florin_status blanks_relation(fl_relation *r, fl_duck *db, const look *l,
     return st;
 }
 
-static florin_status file_relation(fl_relation *r, fl_duck *db, const look *l, const fl_source *src,
+/* Does the strict reader find rows that end early, or not even the columns that the patient one finds? */
+static bool needs_padding(fl_duck *db, const look *l, const fl_source *src, const fl_relation *r,
+                          const char *path)
+{
+    fl_relation strict = {0};
+    fl_buf from = {0}, sql = {0};
+    size_t cap[3] = {0};
+    look plain = *l;
+    uint64_t rows = 0;
+    plain.padded = false;
+    csv_call(&from, &plain, src, path, true);
+    bool needs = from.failed || describe(&strict, cap, db, from.data, path, NULL) ||
+                 strict.columns != r->columns;
+    for (uint32_t c = 0; !needs && c < r->columns; c++) needs = strcmp(strict.name[c], r->name[c]);
+    fl_buf_printf(&sql, "CREATE OR REPLACE TEMP TABLE glance AS SELECT * FROM %s LIMIT 20000",
+                  from.data ? from.data : "");
+    if (!needs) needs = sql.failed || fl_duck_exec(db, sql.data, NULL);
+    fl_duck_result *q = NULL;
+    if (!needs && !fl_duck_query(&q, db,
+                                 "SELECT 1 FROM reject_errors WHERE CAST(error_type AS VARCHAR) = "
+                                 "'MISSING COLUMNS' LIMIT 1",
+                                 false, NULL))
+        needs = fl_duck_next(q, &rows, NULL) || rows;
+    fl_duck_result_free(q);
+    fl_source_forget_rejects(db);
+    if (fl_duck_exec(db, "DROP TABLE IF EXISTS glance", NULL)) needs = true;
+    fl_relation_free(&strict);
+    fl_buf_free(&from);
+    fl_buf_free(&sql);
+    return needs;
+}
+
+void fl_source_forget_rejects(fl_duck *db)
+{
+    static const char *const drop[] = {"DROP TABLE IF EXISTS reject_errors",
+                                       "DROP TABLE IF EXISTS reject_scans"};
+    for (size_t i = 0; i < FL_LEN(drop); i++)
+        if (fl_duck_exec(db, drop[i], NULL)) return; /* none there: no CSV was read yet */
+}
+
+static florin_status file_relation(fl_relation *r, fl_duck *db, look *l, const fl_source *src,
                                    const char *path, florin_error *err)
 {
-    fl_buf from = {0}, sniff = {0};
-    bool text = l->kind == TABLE_CSV;
+    fl_buf from = {0}, out = {0};
+    size_t cap[3] = {0};
+    florin_status st = FLORIN_OK;
+    r->text = l->kind == TABLE_CSV;
     if (l->kind == TABLE_CSV) {
+        l->padded = true;
+        csv_call(&from, l, src, path, false);
+        st = from.failed ? FLORIN_OK : describe(r, cap, db, from.data, path, err);
+        if (!st) l->padded = needs_padding(db, l, src, r, path);
+        from.len = 0;
         csv_call(&from, l, src, path, true);
-        csv_call(&sniff, l, src, path, false);
     } else {
-        fl_buf_puts(&from, l->kind == TABLE_PARQUET ? "read_parquet(" : "read_json_auto(");
-        add_quoted(&from, path, '\'');
-        fl_buf_puts(&from, ")");
-        fl_buf_puts(&sniff, from.data ? from.data : "");
+        if (l->kind == TABLE_JSON) json_call(&from, l, path);
+        else {
+            fl_buf_puts(&from, "read_parquet(");
+            add_quoted(&from, path, '\'');
+            fl_buf_puts(&from, ")");
+        }
+        st = from.failed ? FLORIN_OK : describe(r, cap, db, from.data, path, err);
+        if (!st) st = flatten(r, cap, path, err);
     }
-    florin_status st = from.failed || sniff.failed ? fl_fail(err, FLORIN_ENOMEM, "%s", path)
-                                                   : describe(r, db, sniff.data, path, err);
-    fl_buf out = {0};
     fl_buf_puts(&out, "(SELECT ");
-    select_columns(&out, r, text);
+    select_columns(&out, r, r->text);
     fl_buf_printf(&out, " FROM %s)", from.data ? from.data : "");
-    if (!st && out.failed) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    if (!st && (from.failed || out.failed)) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
     fl_buf_free(&from);
-    fl_buf_free(&sniff);
     r->sql = out.data;
     return st;
 }
@@ -376,7 +528,8 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
     if (!st)
         st = l.kind == TABLE_BLANKS ? blanks_relation(out, db, &l, src, path, err)
                                     : file_relation(out, db, &l, src, path, err);
-    out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && (!src || src->header) ? 2 : 1;
+    out->header = src ? src->header : out->columns && strcmp(out->name[0], "column0") != 0;
+    out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && out->header ? 2 : 1;
     if (!st && src) st = check_columns(out, schema, src, path, err);
     free(l.head);
     if (st) fl_relation_free(out);
@@ -388,7 +541,9 @@ void fl_relation_free(fl_relation *r)
     for (uint32_t c = 0; c < r->columns; c++) {
         free(r->name[c]);
         free(r->type[c]);
+        free(r->path[c]);
     }
+    free(r->path);
     free(r->name);
     free(r->type);
     free(r->sql);

@@ -3,6 +3,7 @@
  * For each column X of the file the relation has two columns: "raw:X", the cell as it stands in the file (CSV: text;
  * Parquet and JSON: the file's own type), and "X" with the type that sniffing found (a cell that does not fit is
  * NULL). So `amount: Price` can report the text that is not a number, and `{sql: "Quantity * Price"}` just works.
+ * A structure inside a cell (JSON, Parquet) becomes columns of its own, named "outer.inner", to any depth.
  * CSV of any delimiter, runs of blanks, byte order mark, UTF-16 or Latin-1, CR, LF or CRLF; Parquet; JSON lines or array. */
 #ifndef FL_SOURCE_H
 #define FL_SOURCE_H
@@ -16,6 +17,9 @@ typedef struct {
     uint32_t columns; /* of the file */
     char **name;      /* [columns] */
     char **type;      /* [columns] DuckDB's name of the sniffed type */
+    char **path;      /* [columns] SQL of the column inside the file */
+    bool text;        /* cells are text: CSV and its kin */
+    bool header;      /* names come from the file's first line, or from the file's own schema */
     uint32_t
         first; /* line number of the first data row in a text file (2 with a header), 1 in others */
 } fl_relation;
@@ -26,5 +30,7 @@ typedef struct {
 florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
                                  const fl_source *src, const char *path, florin_error *err);
 void fl_relation_free(fl_relation *r);
+/* Lines that DuckDB set aside stand in its tables reject_scans and reject_errors until this. */
+void fl_source_forget_rejects(fl_duck *db);
 
 #endif
