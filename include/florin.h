@@ -253,11 +253,12 @@ typedef struct {
     int resume;          /* go on from OUT.checkpoint */
     double checkpoint_s; /* seconds between checkpoints; 0: 60 */
     const char *journal; /* JSON lines of the progress, appended; NULL: none */
+    int dense;           /* large vocabularies in one softmax: slower, to compare with */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL                                                        \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0                                                     \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

@@ -5,7 +5,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
 {
     const char *args[1] = {0};
     int n = 0, code = 0;
-    bool resume = false;
+    bool resume = false, dense = false;
     int64_t hidden = 0, width = 0, lanes = 0, window = 0, parts = 0, vocabulary = 0, steps = 0,
             seed = 0;
     florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
@@ -32,6 +32,8 @@ int cmd_pretrain(cli *c, int argc, char **argv)
         {"--vocabulary", CLI_INT, &vocabulary, "N", "most known values per field (default 16384)"},
         {"--patience", CLI_INT, &o.patience, "N",
          "validations without gain before stopping (default 3; -1: never)"},
+        {"--dense", CLI_FLAG, &dense, NULL,
+         "no two-step heads for large vocabularies: slower, to compare with"},
         {"--resume", CLI_FLAG, &resume, NULL, "go on from MODEL.checkpoint"},
         {"--checkpoint", CLI_NUMBER, &o.checkpoint_s, "S",
          "seconds between checkpoints (default 60)"},
@@ -58,6 +60,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
     o.steps = (uint64_t)steps;
     o.seed = (uint64_t)seed;
     o.resume = resume;
+    o.dense = dense;
     o.format = c->format;
     return florin_pretrain(&c->context, &o, &err) ? cli_fail(c, &err) : 0;
 }

@@ -5,7 +5,12 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 peers=${FLORIN_CACHE:-$HOME/.cache/florin}/peers
 say() { echo "bench-peers: $*"; }
-stamp=$(sha256sum "$here/requirements.txt" | cut -d' ' -f1)
+# PyTorch is large: only where there is room for it, or where it is there already.
+with=(-r "$here/requirements.txt")
+room=$(df -Pm "$(dirname "$(dirname "$peers")")" 2>/dev/null | awk 'NR == 2 {print $4}')
+if [ -d "$peers/lib" ] || [ "${room:-0}" -gt 16000 ]; then with+=(-r "$here/requirements-torch.txt")
+else say "less than 16 GB free: without PyTorch, so bench-train will have no peer"; fi
+stamp=$(cat "${with[@]/-r//dev/null}" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$peers/stamp" 2>/dev/null || true)" = "$stamp" ]; then
     say "all there, in $peers"
     exit 0
@@ -14,8 +19,8 @@ if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
     say "python3-venv is missing: apt-get install python3-venv"
     exit 1
 fi
-say "installing from PyPI into $peers: $(grep -v '^#' "$here/requirements.txt" | tr '\n' ' ')"
+say "installing from PyPI into $peers: $(cat "${with[@]/-r//dev/null}" | grep -v '^#' | tr '\n' ' ')"
 python3 -m venv "$peers"
-"$peers/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$here/requirements.txt"
+"$peers/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "${with[@]}"
 echo "$stamp" >"$peers/stamp"
 say "done"

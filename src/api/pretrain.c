@@ -39,6 +39,7 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     c->window = o->window;
     c->steps = o->steps;
     c->minutes = o->minutes;
+    c->dense = o->dense != 0;
     *f = (fl_train_files){.out = o->out,
                           .journal = o->journal,
                           .resume = o->resume != 0,

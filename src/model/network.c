@@ -207,7 +207,7 @@ static void add_target(fl_target *t, const fl_network *n, int slot)
         snprintf(t->name, sizeof t->name, "%s", special[-1 - slot]);
         t->tokens = slot == -1 ? n->types : slot == -2 ? FL_AMOUNT_TOKENS : FL_DT_TOKENS;
     }
-    if (t->tokens > FL_FACTOR_MIN) t->group = (uint32_t)ceil(sqrt(t->tokens));
+    if (!n->dense && t->tokens > FL_FACTOR_MIN) t->group = (uint32_t)ceil(sqrt(t->tokens));
 }
 
 uint32_t fl_network_targets(const fl_network *n, fl_target out[FL_TARGETS_MAX])

@@ -54,6 +54,7 @@ typedef struct {
 typedef struct {
     uint32_t h, d;     /* width of the state, width of the encoder */
     bool copy;         /* heads mix in the entity's own recent tokens */
+    bool dense;        /* no vocabulary is factored: slower, to compare with */
     uint32_t features; /* fold features that enter as numbers */
     bool stream[FL_STREAMS];
     uint32_t categories;                       /* input category fields */

@@ -320,7 +320,10 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
             err, FLORIN_EINPUT,
             "%s: the schema has neither a payer nor a payee: mark an entity with `role: payer`",
             fl_log_path(log));
-    if (!st) (*network)->copy = true;
+    if (!st) {
+        (*network)->copy = true;
+        (*network)->dense = config->dense;
+    }
     if (!st) st = fl_network_fit(*network, log, r->train, config->vocabulary, err);
     if (!st) st = fit_features(*network, log, *plan, r->train, ctx, err);
     if (!st) st = allocate(r, *network, folder, ctx, err);

@@ -24,6 +24,7 @@ typedef struct {
         window;     /* sequences side by side, events of one step in each; 0: by size of the data */
     uint32_t parts; /* shares of a step; more threads than parts stay idle */
     uint32_t vocabulary; /* largest number of known values per field */
+    bool dense;          /* large vocabularies in one softmax instead of two steps */
     double epochs;       /* passes over the training rows, per stream */
     uint64_t steps;      /* 0: by epochs; else at most so many per stream */
     double minutes;      /* 0: none; else a limit for all training (then bytes depend on speed) */
