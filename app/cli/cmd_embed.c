@@ -11,7 +11,7 @@ int cmd_embed(cli *c, int argc, char **argv)
     const cli_option options[] = {
         {"--model", CLI_TEXT, &opt.model, "M", "model file (from pretrain or fit)"},
         {"--out", CLI_TEXT, &opt.out, "FILE",
-         ".parquet, .csv or .npy (numbers only; ids beside it)"},
+         ".parquet, .arrow, .csv or .npy (numbers only; ids beside it)"},
         {"--entity", CLI_TEXT, &opt.entity, "KIND",
          "one row for each entity of this kind, e.g. card"},
         {"--at", CLI_TEXT, &opt.at, "TIME",

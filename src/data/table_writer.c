@@ -1,8 +1,7 @@
-/* Tables out: Parquet and CSV through DuckDB's appender and COPY, .npy by hand (NumPy format 1.0). Invariant: the
- * file appears whole or not at all, and no NaN or infinity leaves: they become NULL in Parquet and CSV,
- * and .npy, which has none, refuses them. */
-#include "base/file.h"
-#include "data/duck.h"
+/* Tables out: Parquet and CSV through DuckDB's appender and COPY, .npy by hand (NumPy format 1.0), .arrow by
+ * arrow_file.h. Invariant: the file appears whole or not at all, and no NaN or infinity leaves: they become NULL in
+ * Parquet, CSV and Arrow, and .npy, which has none, refuses them. */
+#include "data/arrow_file.h"
 #include <duckdb.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@ struct fl_table_writer {
     uint64_t rows;
     const florin_context *ctx;
     fl_writer *npy; /* .npy: rows go straight to the file behind a header of fixed size */
+    fl_arrow_file *arrow;
     duckdb_database db;
     duckdb_connection con;
     duckdb_appender appender;
@@ -101,8 +101,10 @@ florin_status fl_table_open(fl_table_writer **out, const char *path, const fl_ta
                             uint32_t n, const florin_context *ctx, florin_error *err)
 {
     *out = NULL;
-    if (!ends(path, ".parquet") && !ends(path, ".csv") && !ends(path, ".npy"))
-        return fl_fail(err, FLORIN_EUSAGE, "%s: the name must end in .parquet, .csv or .npy", path);
+    if (!ends(path, ".parquet") && !ends(path, ".csv") && !ends(path, ".npy") &&
+        !ends(path, ".arrow"))
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "%s: the name must end in .parquet, .arrow, .csv or .npy", path);
     fl_table_writer *w = fl_calloc(1, sizeof *w);
     if (!w) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
     w->ctx = ctx;
@@ -117,7 +119,9 @@ florin_status fl_table_open(fl_table_writer **out, const char *path, const fl_ta
         w->columns++;
         if (!w->column[c].name) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
     }
-    if (!st) st = ends(path, ".npy") ? open_npy(w, err) : open_duck(w, err);
+    if (!st && ends(path, ".arrow"))
+        st = fl_arrow_open(&w->arrow, w->temp, w->column, w->columns, err);
+    else if (!st) st = ends(path, ".npy") ? open_npy(w, err) : open_duck(w, err);
     if (st) fl_table_abort(w);
     else *out = w;
     return st;
@@ -201,7 +205,9 @@ static florin_status add_npy(fl_table_writer *w, const void *const *data, uint64
 florin_status fl_table_add(fl_table_writer *w, const void *const *data, uint64_t rows,
                            florin_error *err)
 {
-    florin_status st = w->npy ? add_npy(w, data, rows, err) : add_duck(w, data, rows, err);
+    florin_status st = w->npy     ? add_npy(w, data, rows, err)
+                       : w->arrow ? fl_arrow_add(w->arrow, data, rows, err)
+                                  : add_duck(w, data, rows, err);
     w->rows += rows;
     return st;
 }
@@ -246,7 +252,11 @@ static florin_status commit_npy(fl_table_writer *w, florin_error *err)
 
 florin_status fl_table_commit(fl_table_writer *w, florin_error *err)
 {
-    florin_status st = w->npy ? commit_npy(w, err) : commit_duck(w, err);
+    fl_arrow_file *arrow = w->arrow;
+    w->arrow = NULL;
+    florin_status st = w->npy  ? commit_npy(w, err)
+                       : arrow ? fl_arrow_commit(arrow, err)
+                               : commit_duck(w, err);
     if (!st && rename(w->temp, w->path))
         st = fl_fail(err, FLORIN_EIO, "%s: can't be put in place", w->path);
     fl_table_abort(w);
@@ -257,6 +267,7 @@ void fl_table_abort(fl_table_writer *w)
 {
     if (!w) return;
     if (w->npy) fl_writer_abort(w->npy);
+    fl_arrow_abort(w->arrow);
     if (w->appender) duckdb_appender_destroy(&w->appender);
     if (w->con) duckdb_disconnect(&w->con);
     if (w->db) duckdb_close(&w->db);
