@@ -6,6 +6,7 @@
 #include "model/encode.h"
 #include "base/file.h"
 #include "score/log_score.h"
+#include "score/words.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -47,10 +48,11 @@ static florin_scorer_options small(uint32_t most, florin_full full)
 
 static florin_scorer *open_scorer(const florin_scorer_options *o)
 {
+    florin_scorer_options roomy = small(3000, FLORIN_FULL_EVICT);
     florin_scorer *s;
     florin_error err = {0};
 
-    if (florin_scorer_open(&s, model, o, &err)) fail_msg("%s", err.message);
+    if (florin_scorer_open(&s, model, o ? o : &roomy, &err)) fail_msg("%s", err.message);
     assert_int_equal(florin_scorer_heads(s), HEADS);
     return s;
 }
@@ -768,6 +770,40 @@ static void test_entity_at_a_date(void **state)
     florin_scorer_close(s);
 }
 
+/* ---- words ---- */
+
+/* Every column of a row has words of its own, whatever its value, and nothing left to fill in. */
+static void test_words(void **state)
+{
+    static const float values[] = {-1, 0, 1, 0.01f, 3.7f, 100, 1e9f, -6};
+    fl_model *m;
+    fl_told t;
+    char out[FL_WORDS_MAX], text[48];
+
+    (void)state;
+    assert_int_equal(fl_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
+    for (uint32_t c = 0; c < fl_model_row_width(m); c++) {
+        fl_told_of(m, c, &t);
+        assert_non_null(t.text); /* not the fallback for a feature without words */
+        assert_non_null(strchr(t.code, '.'));
+        for (size_t i = 0; i < FL_LEN(values); i++) {
+            fl_told_text(m, &t, values[i], out);
+            assert_true(strlen(out) > 8 && strlen(out) < 160);
+            assert_null(strpbrk(out, "{}"));
+            assert_null(strstr(out, "nan"));
+            assert_null(strstr(out, "inf"));
+        }
+    }
+    assert_string_equal(fl_words_days(0.5 / 24, text), "30 minutes");
+    assert_string_equal(fl_words_days(1. / 86400, text), "1 second");
+    assert_string_equal(fl_words_days(2.5, text), "2.5 days");
+    assert_string_equal(fl_words_days(800, text), "2.2 years");
+    assert_string_equal(fl_words_money(fl_model_schema(m), 12.3, text), "12.30 EUR");
+    assert_string_equal(fl_words_number(3, text), "3");
+    assert_string_equal(fl_words_number(0.0123, text), "0.012");
+    fl_model_close(m);
+}
+
 /* ---- threads, arguments ---- */
 
 typedef struct {
@@ -888,6 +924,7 @@ int main(void)
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_warm_is_scoring),
         cmocka_unit_test(test_entity_at_a_date),
+        cmocka_unit_test(test_words),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_model_outlives),
         cmocka_unit_test(test_arguments),

@@ -7,6 +7,7 @@
 #include "score/state.h"
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +312,42 @@ static void test_other_capacities(void **state)
     florin_model_close(m);
 }
 
+/* A file that may not grow, as on a full disk; a folder that is not there: an error, and the old file stays. */
+static void test_no_room(void **state)
+{
+    char path[512];
+    struct rlimit old, tight;
+    size_t n, k;
+    florin_model *m = open_model(model_path);
+    florin_scorer_options o = FLORIN_SCORER_INIT;
+    florin_scorer *s;
+    florin_error err = {0};
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", scratch_path("full.state"));
+    make_state(path, 300);
+    char *before = contents(path, &n);
+    o.state = path;
+    assert_int_equal(florin_scorer_open(&s, m, &o, NULL), FLORIN_OK);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = old;
+    tight.rlim_cur = n / 2;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    florin_status st = florin_scorer_save(s, path, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(st, FLORIN_EIO);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(florin_scorer_save(s, scratch_path("none/state"), &err), FLORIN_EIO);
+    char *after = contents(path, &k);
+    assert_int_equal(n, k);
+    assert_memory_equal(before, after, n);
+    free(before);
+    free(after);
+    florin_scorer_close(s);
+    florin_model_close(m);
+}
+
 static void test_kill(void **state)
 {
     char path[512];
@@ -348,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_belongs),
         cmocka_unit_test(test_other_capacities),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_kill),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -56,6 +56,23 @@ static void write_json(const florin_context *ctx, const fl_log *log, const fl_lo
     json_decref(j);
 }
 
+/* The normal of an entity stands under the first reason that is about it. */
+static void write_reasons(const florin_context *ctx, const fl_top_event *t)
+{
+    for (uint32_t k = 0; k < t->reasons; k++) {
+        const fl_reason *r = &t->reason[k];
+        const char *colon = strchr(r->normal, ':');
+        size_t about = colon ? (size_t)(colon - r->normal) + 1 : 0;
+        bool told = about == 0;
+        for (uint32_t j = 0; j < k && !told; j++)
+            told = !strncmp(t->reason[j].normal, r->normal, about);
+        if (r->share > 0)
+            fl_writef(ctx, "       %3.0f %%  %s\n", 100.0 * (double)r->share, r->text);
+        else fl_writef(ctx, "         -    %s\n", r->text);
+        if (!told) fl_writef(ctx, "              (normal for this %s)\n", r->normal);
+    }
+}
+
 static void write_text(const florin_context *ctx, const fl_log *log, const fl_log_score_result *r,
                        bool check, const char *out)
 {
@@ -78,14 +95,7 @@ static void write_text(const florin_context *ctx, const fl_log *log, const fl_lo
         fl_writef(ctx, "%3u. %.*s  %s  %s  score %u (%.1f %%)\n", i + 1, (int)len, id, time,
                   amount_text(fl_log_schema(log), &t->event, amount), t->score.score,
                   100.0 * (double)t->score.probability);
-        for (uint32_t k = 0; k < t->reasons; k++) {
-            if (t->reason[k].share > 0)
-                fl_writef(ctx, "       %3.0f %%  ", 100.0 * (double)t->reason[k].share);
-            else fl_writef(ctx, "         -    ");
-            fl_writef(ctx, "%s\n", t->reason[k].text);
-        }
-        if (t->reasons && t->reason[0].normal[0])
-            fl_writef(ctx, "              normal for this %s\n", t->reason[0].normal);
+        write_reasons(ctx, t);
     }
 }
 

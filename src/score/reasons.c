@@ -86,7 +86,8 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
     }
     for (uint32_t c = 0; c < r->width; c++) {
         fl_told_of(m, c, &r->told[c]);
-        uint32_t first = 0;
+        /* Neighbours often share a story: all columns of an embedding do. */
+        uint32_t first = c && !strcmp(r->told[c - 1].code, r->told[c].code) ? c - 1 : 0;
         while (strcmp(r->told[first].code, r->told[c].code)) first++;
         r->code_of[c] = first == c ? r->codes++ : r->code_of[first];
     }

@@ -371,6 +371,9 @@ static const char *tail_value(double t, char out[48])
     return out;
 }
 
+/* No logarithm of the fold comes near it; a damaged one shall not read as infinite. */
+static const double LOG_MOST = 40;
+
 static const char *value_text(const fl_model *m, const fl_told *t, double v, char out[48])
 {
     static const char *const day[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
@@ -383,10 +386,10 @@ static const char *value_text(const fl_model *m, const fl_told *t, double v, cha
     if (!strcmp(u, s->currency)) return fl_words_money(s, v, out);
     if (!strcmp(u, "share")) return percent(v, out);
     if (!strcmp(u, "flag")) return "";
-    if (!strcmp(u, "log ratio")) return fl_words_number(exp(v), out);
-    if (!strcmp(u, "log days")) return fl_words_days(exp(v) - 1, out);
-    if (!strcmp(u, "log count")) return fl_words_number(exp(v) - 1, out);
-    if (!strcmp(u, "halvings")) return fl_words_number(pow(2, v), out);
+    if (!strcmp(u, "log ratio")) return fl_words_number(exp(fmin(v, LOG_MOST)), out);
+    if (!strcmp(u, "log days")) return fl_words_days(exp(fmin(v, LOG_MOST)) - 1, out);
+    if (!strcmp(u, "log count")) return fl_words_number(exp(fmin(v, LOG_MOST)) - 1, out);
+    if (!strcmp(u, "halvings")) return fl_words_number(exp2(fmin(v, LOG_MOST)), out);
     if (base && !strcmp(base, ".time")) {
         if (!strcmp(u, "hours")) {
             int minutes = (int)(v * 60);
