@@ -142,8 +142,7 @@ static void bootstrap_repeats_itself(void **state)
     for (int i = 0; i < 6; i++) assert_true(a[i].low <= a[i].value && a[i].value <= a[i].high);
     /* A system against itself differs by exactly nothing in every draw: the draws are paired. */
     assert_int_equal(fl_bootstrap(a, &s, score, 200, 7, NULL, NULL), FLORIN_OK);
-    for (int i = 4; i < 6; i++)
-        assert_true(a[i].low == 0 && a[i].high == 0 && a[i].value == 0);
+    for (int i = 4; i < 6; i++) assert_true(a[i].low == 0 && a[i].high == 0 && a[i].value == 0);
 }
 
 /* Rows of a cluster are drawn together: ten copies of each row, clustered, are worth no more than one. Drawn row by row

@@ -91,6 +91,11 @@ void fl_duck_close(fl_duck *d)
     free(d);
 }
 
+void *fl_duck_native(fl_duck *d)
+{
+    return d->con;
+}
+
 /* DuckDB's message as one line: what stands before the first empty line, without its list of settings and remedies, and
  * without what it quotes of the table, which may be somebody's data. */
 static void one_line(fl_buf *b, const char *message)

@@ -17,6 +17,8 @@ typedef struct {
 florin_status fl_duck_open(fl_duck **out, const fl_duck_options *opt, const florin_context *ctx,
                            florin_error *err);
 void fl_duck_close(fl_duck *db);
+/* duckdb_connection, for other files of this folder. */
+void *fl_duck_native(fl_duck *db);
 florin_status fl_duck_exec(fl_duck *db, const char *sql, florin_error *err);
 /* Streams a result in chunks. select_only: exactly one statement, and it is a SELECT. */
 florin_status fl_duck_query(fl_duck_result **out, fl_duck *db, const char *sql, bool select_only,

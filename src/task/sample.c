@@ -3,6 +3,7 @@
 #include "task/sample.h"
 #include "base/file.h"
 #include "task/folds.h"
+#include "task/sql_label.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -15,6 +16,7 @@ typedef struct {
     florin_error *err;
     fl_encode *enc;
     fl_label_index *labels;
+    fl_sql_labels *sql;
     bool silence_is_good; /* the log holds bad labels only: no label means genuine so far */
     fl_map64 bad
         [FL_JUDGED_MAX]; /* drop_kind entity -> 1 + seconds from `since` to its first bad event */
@@ -171,6 +173,9 @@ static float label_as_of(const taker *k, const moment *m, int64_t at_us)
     int64_t delay = t->label_delay_us;
     if (t->has_outcome)
         return at_us == INT64_MAX || m->time_us + t->horizon_us + delay <= at_us ? m->y : -1;
+    if (k->sql)
+        return fl_sql_label_at(k->sql, m->row, m->time_us,
+                               at_us == INT64_MAX ? at_us : at_us - delay);
     float v = fl_label_at(k->labels, m->row, at_us == INT64_MAX ? at_us : at_us - delay);
     return v < 0 ? (k->silence_is_good ? 0 : -1) : v > .5f;
 }
@@ -523,11 +528,13 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
                .unit = pow(10, -fl_currency_exponent(fl_log_schema(log)->currency))};
     out->judged = t->validates + t->tests;
     florin_status st = fl_encode_open(&k.enc, m, log, err);
+    if (!st && *t->sql) st = fl_sql_labels_read(&k.sql, t, log, ctx, err);
     if (!st) st = name_columns(&k);
     if (!st) st = t->per_event ? take_events(&k) : take_dates(&k);
     if (!st) st = check_classes(&k);
     fl_encode_close(k.enc);
     fl_label_index_free(k.labels);
+    fl_sql_labels_free(k.sql);
     for (uint32_t j = 0; j < FL_JUDGED_MAX; j++) fl_map64_free(&k.bad[j]);
     fl_map64_free(&k.folds);
     if (st) fl_sample_free(out);

@@ -317,6 +317,10 @@ static florin_status label_sql(loader *l, const fl_yaml *y)
         return fl_yaml_fail(y, l->err, "label: sql: a SELECT of at most %zu characters",
                             sizeof l->t->sql - 1);
     memcpy(l->t->sql, sql, strlen(sql) + 1);
+    const fl_yaml *at = fl_yaml_get(y, "sql");
+    const char *slash = strlen(at->file) > 100 ? strrchr(at->file, '/') : NULL;
+    snprintf(l->t->sql_place, sizeof l->t->sql_place, "%.100s:%u", slash ? slash + 1 : at->file,
+             at->line);
     return FLORIN_OK;
 }
 

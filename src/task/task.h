@@ -42,8 +42,8 @@ typedef struct fl_task {
     fl_event_rule outcome;
     int outcome_kind;
     int64_t horizon_us;
-    char sql[FL_TASK_SQL_MAX];
-    int64_t label_delay_us; /* how much later than that a label is known */
+    char sql[FL_TASK_SQL_MAX], sql_place[128]; /* place: file:line of it, for messages */
+    int64_t label_delay_us;                    /* how much later than that a label is known */
 
     fl_period train;                 /* to INT64_MAX: up to each judged period */
     int64_t gap_us;                  /* training ends so long before a judged period begins */

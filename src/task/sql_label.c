@@ -1,0 +1,255 @@
+/* Runs the SELECT, keeps its rows, and runs it again over cut logs to prove that no label is dated too early. */
+#include "task/sql_label.h"
+#include "data/log_sql.h"
+#include <math.h>
+#include <stdio.h>
+
+struct fl_sql_labels {
+    const fl_task *t;
+    fl_map64 at; /* key of a moment -> 1 + its place below */
+    size_t n, cap[3];
+    float *value;
+    int64_t *known_us;
+    uint32_t *checked; /* the last cut in which it came out again */
+};
+
+typedef struct {
+    fl_sql_labels *s;
+    const fl_task *t;
+    const fl_log *log;
+    fl_duck *db;
+    fl_map64 name; /* hash of an event id or identifier -> 1 + row or entity */
+    char *query;
+    florin_error *err;
+} reader;
+
+static uint64_t key_of(const fl_task *t, uint64_t row, int64_t time_us)
+{
+    return fl_mix64(row + 1 + (t->per_event ? 0 : fl_mix64((uint64_t)time_us))) | 1;
+}
+
+void fl_sql_labels_free(fl_sql_labels *s)
+{
+    if (!s) return;
+    fl_map64_free(&s->at);
+    free(s->value);
+    free(s->known_us);
+    free(s->checked);
+    free(s);
+}
+
+static florin_status say(reader *r, florin_status st, const char *fmt, ...) FL_PRINTF(3, 4);
+static florin_status say(reader *r, florin_status st, const char *fmt, ...)
+{
+    char what[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    return fl_fail(r->err, st, "%s: label: sql: %s", r->t->sql_place, what);
+}
+
+static florin_status name_rows(reader *r)
+{
+    const fl_log *log = r->log;
+    const fl_task *t = r->t;
+    uint64_t n = t->per_event ? fl_log_rows(log) : fl_log_entities(log, t->kind);
+    char hex[17];
+
+    if (n >= UINT32_MAX || !fl_map64_init(&r->name, n)) return say(r, FLORIN_ENOMEM, "too large");
+    for (uint64_t i = 0; i < n; i++) {
+        size_t len;
+        if (t->per_event && t->moment.type >= 0 && fl_log_type(log, i) != t->moment.type) continue;
+        const char *text = t->per_event ? fl_log_event_id(log, i, &len)
+                                        : fl_log_sql_entity(log, t->kind, (uint32_t)i, hex, &len);
+        bool inserted;
+        uint32_t *v = fl_map64_insert(&r->name, fl_hash64(text, len, 0) | 1, &inserted);
+        if (!v) return say(r, FLORIN_ENOMEM, "out of memory");
+        if (inserted) *v = (uint32_t)i + 1;
+    }
+    return FLORIN_OK;
+}
+
+/* The user's SELECT by itself, so that its errors speak of it; then inside one that gives columns and types. */
+static florin_status wrap(reader *r)
+{
+    static const char *const event[] = {"id", "value", "known_at"};
+    static const char *const dates[] = {"entity", "value", "known_at", "date"};
+    static const char *const type[] = {"VARCHAR", "DOUBLE", "TIMESTAMP", "TIMESTAMP"};
+    const char *const *want = r->t->per_event ? event : dates;
+    uint32_t n = r->t->per_event ? 3 : 4;
+    size_t len = strlen(r->t->sql);
+    fl_duck_result *res = NULL;
+    florin_error why = {0};
+    florin_status st = fl_duck_query(&res, r->db, r->t->sql, true, &why);
+
+    if (st) return say(r, st, "%.400s", why.message);
+    for (uint32_t i = 0; i < n && !st; i++) {
+        bool found = false;
+        for (uint32_t c = 0; c < fl_duck_columns(res); c++)
+            found |= !strcmp(fl_duck_column_name(res, c), want[i]);
+        if (!found)
+            st = say(r, FLORIN_EINPUT, "no column `%s`: it must return %s", want[i],
+                     r->t->per_event ? "id, value, known_at" : "entity, date, value, known_at");
+    }
+    fl_duck_result_free(res);
+    if (st) return st;
+    while (len && strchr("; \t\r\n", r->t->sql[len - 1])) len--;
+    fl_buf q = {0};
+    fl_buf_puts(&q, "SELECT ");
+    for (uint32_t i = 0; i < n; i++)
+        fl_buf_printf(&q, "%sCAST(\"%s\" AS %s)", i ? ", " : "", want[i], type[i]);
+    fl_buf_printf(&q, " FROM (\n%.*s\n)", (int)len, r->t->sql);
+    r->query = q.data;
+    return q.failed ? say(r, FLORIN_ENOMEM, "out of memory") : FLORIN_OK;
+}
+
+/* Has the entity an event before the moment? One that appears later is nobody's to predict. */
+static bool seen_before(const fl_log *log, int kind, uint32_t entity, int64_t at_us)
+{
+    for (uint32_t g = 0; g < fl_log_segments(log); g++) {
+        uint32_t n;
+        const uint32_t *rows = fl_log_entity_rows(log, kind, entity, g, &n);
+        if (n && fl_log_time(log, fl_log_segment_first(log, g) + rows[0]) < at_us) return true;
+    }
+    return false;
+}
+
+/* One row of the result: where it belongs, UINT64_MAX when no such event or entity is judged. */
+typedef struct {
+    const char *name;
+    size_t len;
+    uint64_t row;
+    int64_t time_us, known_us;
+    float value;
+} answer;
+
+static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t i, answer *a)
+{
+    const fl_task *t = r->t;
+    *a = (answer){.name = "", .row = UINT64_MAX};
+    if (fl_duck_null(res, 0, i))
+        return say(r, FLORIN_EINPUT, "%s is NULL", t->per_event ? "id" : "entity");
+    a->name = fl_duck_text(res, 0, i, &a->len);
+    int shown = a->len > 60 ? 60 : (int)a->len;
+    if (fl_duck_null(res, 1, i)) return FLORIN_OK;
+    double v = ((const double *)fl_duck_data(res, 1))[i];
+    if (v != 0 && v != 1)
+        return say(r, FLORIN_EINPUT, "value of '%.*s' is %g: only 0 and 1, true and false", shown,
+                   a->name, isfinite(v) ? v : -1);
+    if (fl_duck_null(res, 2, i) || (!t->per_event && fl_duck_null(res, 3, i)))
+        return say(r, FLORIN_EINPUT, "%s of '%.*s' is NULL",
+                   fl_duck_null(res, 2, i) ? "known_at" : "date", shown, a->name);
+    const uint32_t *at = fl_map64_find(&r->name, fl_hash64(a->name, a->len, 0) | 1);
+    if (!at) {
+        if (t->per_event) return FLORIN_OK; /* another type of event */
+        return say(r, FLORIN_EINPUT, "the log has no %s '%.*s'",
+                   fl_log_schema(r->log)->kind[t->kind].name, shown, a->name);
+    }
+    uint64_t row = *at - 1;
+    a->value = v > .5;
+    a->known_us = ((const int64_t *)fl_duck_data(res, 2))[i];
+    a->time_us =
+        t->per_event ? fl_log_time(r->log, row) : ((const int64_t *)fl_duck_data(res, 3))[i];
+    if (t->per_event || seen_before(r->log, t->kind, (uint32_t)row, a->time_us)) a->row = row;
+    return FLORIN_OK;
+}
+
+static florin_status keep(reader *r, const answer *a)
+{
+    fl_sql_labels *s = r->s;
+    bool inserted;
+    int shown = a->len > 60 ? 60 : (int)a->len;
+    if (a->known_us < a->time_us)
+        return say(r, FLORIN_ELEAK,
+                   "'%.*s' has a label that is known_at before the moment it is predicted at: a "
+                   "label comes later",
+                   shown, a->name);
+    uint32_t *v = fl_map64_insert(&s->at, key_of(r->t, a->row, a->time_us), &inserted);
+    if (v && !inserted)
+        return say(r, FLORIN_EINPUT, "two rows for '%.*s'%s: one each", shown, a->name,
+                   r->t->per_event ? "" : " at one date");
+    if (!v || !fl_grow((void **)&s->value, &s->cap[0], s->n + 1, sizeof *s->value) ||
+        !fl_grow((void **)&s->known_us, &s->cap[1], s->n + 1, sizeof *s->known_us) ||
+        !fl_grow((void **)&s->checked, &s->cap[2], s->n + 1, sizeof *s->checked))
+        return say(r, FLORIN_ENOMEM, "out of memory");
+    *v = (uint32_t)s->n + 1;
+    s->value[s->n] = a->value;
+    s->known_us[s->n] = a->known_us;
+    s->checked[s->n++] = 0;
+    return FLORIN_OK;
+}
+
+/* cut 0: the whole log, rows are kept. Else the log was cut at at_us, and rows are held against those kept. */
+static florin_status run(reader *r, uint32_t cut, int64_t at_us)
+{
+    fl_sql_labels *s = r->s;
+    fl_duck_result *res = NULL;
+    uint64_t rows = 1;
+    florin_error why = {0};
+    florin_status st = fl_duck_query(&res, r->db, r->query, true, &why);
+    if (st) return say(r, st, "%.400s", why.message);
+    while (!st && rows) {
+        st = fl_duck_next(res, &rows, &why);
+        if (st) st = say(r, st, "%.400s", why.message);
+        for (uint64_t i = 0; i < rows && !st; i++) {
+            answer a;
+            st = read_answer(r, res, i, &a);
+            if (st || a.row == UINT64_MAX) continue;
+            if (!cut) {
+                st = keep(r, &a);
+                continue;
+            }
+            const uint32_t *v = fl_map64_find(&s->at, key_of(r->t, a.row, a.time_us));
+            if (v && s->known_us[*v - 1] <= at_us && s->value[*v - 1] == a.value)
+                s->checked[*v - 1] = cut;
+        }
+    }
+    fl_duck_result_free(res);
+    for (size_t i = 0; cut && i < s->n && !st; i++) {
+        if (s->known_us[i] > at_us || s->checked[i] == cut) continue;
+        char known[32], then[32];
+        fl_time_format(s->known_us[i], known);
+        fl_time_format(at_us, then);
+        st = say(r, FLORIN_ELEAK,
+                 "a label that is said to be known at %s comes out differently from the log as it "
+                 "stood at %s: its known_at is too early for what it rests on",
+                 known, then);
+    }
+    return st;
+}
+
+florin_status fl_sql_labels_read(fl_sql_labels **out, const fl_task *t, const fl_log *log,
+                                 const florin_context *ctx, florin_error *err)
+{
+    reader r = {.s = fl_calloc(1, sizeof *r.s), .t = t, .log = log, .err = err};
+    florin_status st = FLORIN_OK;
+
+    *out = NULL;
+    if (!r.s || !fl_map64_init(&r.s->at, 1024)) st = fl_fail(err, FLORIN_ENOMEM, "labels");
+    if (r.s) r.s->t = t;
+    fl_progress(ctx, "asking for labels", 0, 1);
+    if (!st) st = fl_log_sql_open(&r.db, log, ctx, err);
+    if (!st) st = name_rows(&r);
+    if (!st) st = wrap(&r);
+    if (!st) st = run(&r, 0, INT64_MAX);
+    if (!st && !r.s->n) st = say(&r, FLORIN_EINPUT, "it returned no label");
+    /* From the last cut to the first, as the tables only shrink. */
+    for (uint32_t j = t->validates + t->tests; j-- > 0 && !st;) {
+        st = fl_log_sql_cut(r.db, t->period[j].from_us, err);
+        if (!st) st = run(&r, j + 1, t->period[j].from_us);
+    }
+    fl_progress(ctx, "asking for labels", 1, 1);
+    free(r.query);
+    fl_map64_free(&r.name);
+    fl_duck_close(r.db);
+    if (st) fl_sql_labels_free(r.s);
+    else *out = r.s;
+    return st;
+}
+
+float fl_sql_label_at(const fl_sql_labels *s, uint64_t row, int64_t time_us, int64_t at_us)
+{
+    const uint32_t *v = fl_map64_find(&s->at, key_of(s->t, row, time_us));
+    return v && s->known_us[*v - 1] <= at_us ? s->value[*v - 1] : -1;
+}
