@@ -215,7 +215,8 @@ static void labels_count_from_their_arrival(void **state)
         assert_true(s.time_us[r] >= p->from_us && s.time_us[r] < p->to_us);
     }
     assert_true(late > 10);   /* there were labels that had not arrived */
-    assert_true(learnt > 500 && early > 0);
+    assert_true(learnt > 200);
+    assert_true(early > 10);
     fl_sample_free(&s);
 }
 
