@@ -541,11 +541,13 @@ typedef struct {
     uint32_t rounds;    /* most trees; 0: 300 */
     int validate_only;  /* fit: judge on the validation period; the test stays unseen */
     int explain_inputs; /* fit: write every input with its time lag and stop */
+    int later_rows;     /* fit: learn only from rows at or after the model's T */
+    int refit; /* fit: move every date of the task so that its last test ends where the log does */
 } florin_fit_options;
 #define FLORIN_FIT_INIT                                                                            \
     {                                                                                              \
         sizeof(florin_fit_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, 0, 0                                                                                \
+            0, 0, 0, 0, 0                                                                          \
     }
 
 /* Errors: FLORIN_EINPUT the task file, or one class only; FLORIN_ELEAK the model or a label is later than what is judged. */

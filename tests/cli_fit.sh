@@ -3,8 +3,8 @@
 . "$FLORIN_SOURCE/tests/support/shell.sh"
 TASKS=$FLORIN_SOURCE/examples/tasks
 
-ok "$FLORIN" simulate --events 40000 --seed 3 --out bank
-fit="--rounds 12 --draws 20"
+ok "$FLORIN" simulate --events 24000 --cards 240 --seed 3 --out bank
+fit="--rounds 6 --draws 10"
 cat >fraud.yaml <<'Y'
 florin_task: 1
 name: fraud
@@ -28,10 +28,6 @@ equal "$(json fraud.json systems.#)" 2
 equal "$(json fraud.json differences.#)" 2
 equal "$(json fraud.json test.periods.#)" 2
 equal "$(json fraud.json systems.0.periods.#)" 2
-for m in auc.value ap.low brier recall_at_fpr_0.01 precision_at_200 card_precision_at_20 money_caught_at_0.05 \
-    observed_over_expected_3; do
-    has <(json fraud.json "systems.0.metrics.${m%%.value}" 2>/dev/null || echo missing) '^[-{0-9]' 2>/dev/null || true
-done
 has fraud.json 'recall_at_fpr_0\.001.*recall_at_fpr_0\.01'
 has fraud.json 'card_precision_at_20'
 has fraud.json 'money_caught_at_0\.05'
@@ -105,7 +101,7 @@ same expr.csv sql.csv
 # Known too early for what it rests on; known before it is predicted.
 sed 's/20 DAY AS known_at/2 DAY AS known_at/' churn_sql.yaml >early.yaml
 fails 8 'early.yaml:[0-9]+: label: sql: .*known_at is too early' "$FLORIN" fit bank --task early.yaml --out x $fit
-sed 's/20 DAY AS known_at/-1 DAY AS known_at/' churn_sql.yaml >early.yaml
+sed 's/INTERVAL 20 DAY AS known_at/INTERVAL (-1) DAY AS known_at/' churn_sql.yaml >early.yaml
 fails 8 'before the moment' "$FLORIN" fit bank --task early.yaml --out x $fit
 # The SELECT sees the log and nothing else, one statement, and returns what a label needs.
 try() {
@@ -126,7 +122,6 @@ try 'no label' 'SELECT id, NULL AS value, time AS known_at FROM events'
 ok test ! -e stolen.csv
 
 # Bad tasks: the line, the word, the code.
-fails 3 'bad.yaml:4:8: no label .frau. in the log: did you mean .fraud.' "$FLORIN" fit bank --task <(:) --out x 2>/dev/null || true
 sed 's/^label: fraud/label: frau/' fraud.yaml >bad.yaml
 fails 3 'bad.yaml:5:[0-9]+: no label .frau. in the log: did you mean .fraud.' "$FLORIN" fit bank --task bad.yaml --out x
 sed 's/^cluster/clustre/' fraud.yaml >bad.yaml
@@ -146,6 +141,54 @@ fails 2 'validate' "$FLORIN" fit bank --task <(grep -v '^validate' fraud.yaml) -
 fails 6 '.' "$FLORIN" fit bank --task fraud.yaml --out nowhere/x.florin $fit
 fails 6 '.' "$FLORIN" fit bank --task fraud.yaml --out ok.florin --scores nowhere/x.csv $fit
 fails 5 '.' "$FLORIN" eval bank --task <(sed 's/name: churn/name: fraud/' churn.yaml) --model fraud.florin
+
+# Every input with its lag, as text and as JSON.
 ok "$FLORIN" fit bank --task fraud.yaml --explain-inputs
-ok "$FLORIN" simulate --events 3000 --seed 3 --out other --csv tables
+has out.txt 'fold:event.amount +0: the event itself'
+has out.txt 'fold:card.bad_7d +labels that arrived at or before t'
+has out.txt 'Bad labels of this log arrive [0-9.]+ days after their event'
+ok "$FLORIN" fit bank --task churn.yaml --explain-inputs --json
+cp out.txt inputs.json
+ok "$FLORIN" features bank --entity card --at 2025-05-01 --out cards.csv
+equal "$(json inputs.json '#')" $(($(head -1 cards.csv | tr ',' '\n' | wc -l) - 2 + 1))
+equal "$(json inputs.json 0.lag)" 'above 0: events before t'
+
+# With a pretrained model: what it saw is said, and a model that saw the test is refused.
+ok "$FLORIN" pretrain bank --out base.florin --until 2025-03-01 --hidden 16 --width 8 --steps 6 --seed 1
+ok "$FLORIN" fit bank --task fraud.yaml --model base.florin --out net.florin --report net.json $fit
+has out.txt 'pretraining saw events until 2025-03-01 00:00:00: [0-9]+ of the [0-9]+ rows'
+has out.txt 'mean surprise is [0-9.]+ nats there'
+has out.txt 'later rows alone, average precision changes by [-+]'
+no_nan net.json
+equal "$(json net.json pretraining.later_rows_alone.metric)" ap
+ok "$FLORIN" fit bank --task fraud.yaml --model base.florin --out later.florin --later-rows $fit
+has out.txt ' 0 of the [0-9]+ rows| rows learnt from are earlier'
+fails 2 'later-rows needs a pretrained' "$FLORIN" fit bank --task fraud.yaml --out x --later-rows
+ok "$FLORIN" eval bank --task last.yaml --model net.florin --draws 20
+ok "$FLORIN" pretrain bank --out late.florin --until 2025-05-01 --hidden 16 --width 8 --steps 2 --seed 1
+fails 8 'trained on events until 2025-05-01 .*judged from 2025-04-20' "$FLORIN" fit bank --task fraud.yaml --model late.florin --out x
+fails 8 'judged from 2025-04-20' "$FLORIN" eval bank --task fraud.yaml --model late.florin
+fails 8 'judged from 2025-04-01' "$FLORIN" fit bank --task fraud.yaml --model late.florin --validate-only
+
+# Another log: the message names the field.
+mkdir shop
+printf 'id,when,client,price\n1,2025-01-01,a,5.00\n2,2025-01-02,b,6.00\n' >shop/t.csv
+cat >shop.yaml <<'Y'
+name: shop
+entities: {client: payer}
+sources:
+  sale: {file: shop/t.csv, id: id, time: when, amount: price, entities: {client: client}}
+Y
+ok "$FLORIN" import shop.yaml --log shop.log
+fails 5 'card|client|entit' "$FLORIN" eval shop.log --task <(printf 'florin_task: 1\nname: s\nmoments: {entity: client}\nlabel: {event: sale, within: 1d}\ntrain: {from: 2025-01-01}\ntest: {at: 2025-01-02}\n') --model base.florin
+
+# New data, one command: the dates move with the log, the head keeps its name.
+ok "$FLORIN" simulate --events 30000 --cards 240 --days 210 --seed 3 --out longer
+ok "$FLORIN" fit longer --task fraud.yaml --refit --out fresh.florin --report fresh.json $fit
+ok test "$(json fresh.json test.to)" \> "2025-05-25"
+ok "$FLORIN" fit longer --task churn.yaml --refit --model fresh.florin --out fresh.florin $fit
+ok "$FLORIN" fit longer --task fraud.yaml --refit --model fresh.florin --out fresh.florin $fit
+ok "$FLORIN" score longer --model fresh.florin --top 3
+has out.txt '.'
+fails 2 'refit' "$FLORIN" fit longer --task churn_sql.yaml --refit --out x $fit
 done_testing

@@ -33,7 +33,8 @@ static int setup(void **state)
 
 static fl_train_set all_rows(void)
 {
-    return (fl_train_set){.x = x, .n = ROWS, .width = WIDTH, .pick = pick, .y = y, .weight = weight};
+    return (fl_train_set){
+        .x = x, .n = ROWS, .width = WIDTH, .pick = pick, .y = y, .weight = weight};
 }
 
 static void grow(fl_forest *f, char **json, uint32_t rounds)

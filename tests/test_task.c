@@ -31,9 +31,9 @@ static int teardown(void **state)
     return 0;
 }
 
-#define HEAD "florin_task: 1\nname: t\n"
+#define HEAD   "florin_task: 1\nname: t\n"
 #define EVENTS HEAD "moments: {event: payment}\nlabel: fraud\n"
-#define CARDS \
+#define CARDS                                                                                      \
     HEAD "moments: {entity: card, every: 1d}\nlabel: {event: payment, within: 12h, is: present}\n"
 
 static fl_task task_of(const char *text)
@@ -114,21 +114,23 @@ static void wrong_keys_and_names(void **state)
     refuse(FLORIN_EINPUT, HEAD "moments: {event: payment}\nlabel: churn\n" TRAIN TEST,
            "no label 'churn' in the log; it has: fraud");
     refuse(FLORIN_EINPUT, HEAD "moments: {event: payment}\nlabel: [fraud]\n" TRAIN TEST, "one");
-    refuse(FLORIN_EINPUT, HEAD "moments: {event: payment}\nlabel: {sql: ''}\n" TRAIN TEST, "SELECT");
+    refuse(FLORIN_EINPUT, HEAD "moments: {event: payment}\nlabel: {sql: ''}\n" TRAIN TEST,
+           "SELECT");
     refuse(FLORIN_EINPUT, HEAD "moments: {entity: card}\n" TRAIN TEST, "label: needs");
     refuse(FLORIN_EINPUT, HEAD "moments: {entity: card}\nlabel: {event: payment}\n" TRAIN TEST,
            "within");
     refuse(FLORIN_EINPUT,
-           HEAD "moments: {entity: card}\nlabel: {event: payment, within: 30d, is: gone}\n" TRAIN
-               TEST,
+           HEAD
+           "moments: {entity: card}\nlabel: {event: payment, within: 30d, is: gone}\n" TRAIN TEST,
            "present or absent");
     refuse(FLORIN_EINPUT, EVENTS "population: {active: {event: payment}}\n" TRAIN TEST,
            "population");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "cluster: shop\n", "no entity kind 'shop'");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "removal: {entity: card}\n", "since");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "removal: {since: 14d}\n", "entity");
-    refuse(FLORIN_EINPUT, CARDS "train: {from: 2020-09-01}\ntest: {at: 2020-09-18}\n"
-                                "removal: {entity: card, since: 14d}\n",
+    refuse(FLORIN_EINPUT,
+           CARDS "train: {from: 2020-09-01}\ntest: {at: 2020-09-18}\n"
+                 "removal: {entity: card, since: 14d}\n",
            "task of events");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "cost: {alert: 0}\n", "cost");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "metrics: {recall_at_fpr: 2}\n", "recall_at_fpr");
@@ -214,7 +216,7 @@ static void labels_count_from_their_arrival(void **state)
         const fl_period *p = &t.period[s.in[r] - 1];
         assert_true(s.time_us[r] >= p->from_us && s.time_us[r] < p->to_us);
     }
-    assert_true(late > 10);   /* there were labels that had not arrived */
+    assert_true(late > 10); /* there were labels that had not arrived */
     assert_true(learnt > 200);
     assert_true(early > 10);
     fl_sample_free(&s);
@@ -240,7 +242,8 @@ static void removal_leaves_known_cards_out(void **state)
         bool there = k < b.rows && b.row[k] == a.row[r] && b.in[k], drop = false;
         fl_event judged, other;
         fl_log_event(log_, a.row[r], &judged);
-        int64_t day = judged.time_us / FL_DAY_US * FL_DAY_US, end = t.period[0].from_us - 12 * FL_HOUR_US;
+        int64_t day = judged.time_us / FL_DAY_US * FL_DAY_US,
+                end = t.period[0].from_us - 12 * FL_HOUR_US;
         int64_t limit = day - FL_DAY_US > end ? day - FL_DAY_US : end;
         for (uint64_t q = 0; q < fl_log_rows(log_); q++) {
             fl_log_event(log_, q, &other);
@@ -259,8 +262,9 @@ static void removal_leaves_known_cards_out(void **state)
 static void outcomes_at_dates(void **state)
 {
     (void)state;
-    fl_task t = task_of(CARDS "train: {from: 2020-09-14}\ntest: {from: 2020-09-18, to: 2020-09-20}\n"
-                              "population: {active: {event: payment, within: 2d}}\nlabel_delay: 1h\n");
+    fl_task t =
+        task_of(CARDS "train: {from: 2020-09-14}\ntest: {from: 2020-09-18, to: 2020-09-20}\n"
+                      "population: {active: {event: payment, within: 2d}}\nlabel_delay: 1h\n");
     fl_sample s;
     florin_error e = {0};
     if (fl_sample_take(&s, &t, model, log_, 1, NULL, &e)) fail_msg("%s", e.message);

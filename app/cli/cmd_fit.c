@@ -5,7 +5,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
 {
     const char *args[2] = {0};
     int n = 0, code = 0;
-    bool explain = false, valid = false;
+    bool explain = false, valid = false, later = false, refit = false;
     int64_t seed = 0, draws = 0, rounds = 0;
     florin_fit_options o = FLORIN_FIT_INIT;
     const cli_option options[] = {
@@ -19,12 +19,16 @@ static int run(cli *c, int argc, char **argv, bool fit)
         {"--draws", CLI_INT, &draws, "N", "of the bootstrap (default 300)"},
         {"--tier", CLI_TEXT, &o.tier, "NAME",
          "kernels: ref or avx2 (default: the best of this CPU)"},
+        {"--scores", CLI_TEXT, &o.scores, "FILE", "per-row scores of the test, .csv or .parquet"},
         {fit ? "--out" : NULL, CLI_TEXT, &o.out, "MODEL",
          "model file to write, with the head in it"},
-        {"--scores", CLI_TEXT, &o.scores, "FILE", "per-row scores of the test, .csv or .parquet"},
         {"--rounds", CLI_INT, &rounds, "N", "most trees (default 300)"},
         {"--validate-only", CLI_FLAG, &valid, NULL,
          "judge on the validation period; the test stays unseen"},
+        {"--refit", CLI_FLAG, &refit, NULL,
+         "move the task's dates to the log's end: the same head on new data"},
+        {"--later-rows", CLI_FLAG, &later, NULL,
+         "learn only from rows later than those that pretraining saw"},
         {"--explain-inputs", CLI_FLAG, &explain, NULL,
          "list every input with its time lag, and stop"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
@@ -37,6 +41,8 @@ static int run(cli *c, int argc, char **argv, bool fit)
     o.rounds = (uint32_t)(rounds > 0 ? rounds : 0);
     o.validate_only = valid;
     o.explain_inputs = explain;
+    o.refit = refit;
+    o.later_rows = later;
     o.format = c->format;
     florin_status st = fit ? florin_fit(&c->context, &o, &err) : florin_eval(&c->context, &o, &err);
     return st ? cli_fail(c, &err) : 0;

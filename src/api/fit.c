@@ -31,6 +31,31 @@ static const json_t *metric(const json_t *system, const char *name)
     return json_object_get(json_object_get(system, "metrics"), name);
 }
 
+/* Whether the trees were fitted on rows that pretraining saw, and what that means, in words. */
+static void write_pretraining(const florin_context *ctx, const json_t *p)
+{
+    if (!p) return;
+    long long before = (long long)fl_json_int(p, "rows_before", 0),
+              all = (long long)fl_json_int(p, "rows", 0);
+    const json_t *d = json_object_get(p, "later_rows_alone");
+    fl_writef(ctx,
+              "  pretraining saw events until %s: %lld of the %lld rows learnt from are earlier",
+              fl_json_str(p, "until", ""), before, all);
+    if (json_object_get(p, "surprise_before") && json_object_get(p, "surprise_after"))
+        fl_writef(ctx, "\n    an event's mean surprise is %.3f nats there and %.3f later",
+                  fl_json_num(p, "surprise_before", 0), fl_json_num(p, "surprise_after", 0));
+    if (d)
+        fl_writef(
+            ctx,
+            "\n    fitted on the later rows alone, average precision changes by %+.4f [%+.4f, "
+            "%+.4f]",
+            fl_json_num(d, "value", 0), fl_json_num(d, "low", 0), fl_json_num(d, "high", 0));
+    else if (before)
+        fl_writef(ctx, "\n    too few later rows to fit on alone: an earlier --until of pretrain "
+                       "would leave some");
+    fl_writef(ctx, "\n");
+}
+
 static void write_text(const florin_context *ctx, const json_t *j)
 {
     const json_t *test = json_object_get(j, "test"), *train = json_object_get(j, "train");
@@ -58,38 +83,153 @@ static void write_text(const florin_context *ctx, const json_t *j)
                   fl_json_num(auc, "low", 0), fl_json_num(auc, "high", 0),
                   fl_json_num(json_object_get(s, "metrics"), "brier", 0));
     }
+    write_pretraining(ctx, json_object_get(j, "pretraining"));
     json_array_foreach(differences, i, s)
         fl_writef(ctx, "  %s - %s, paired %-18s %+.4f [%+.4f, %+.4f]\n", fl_json_str(s, "a", ""),
                   fl_json_str(s, "b", ""), fl_json_str(s, "metric", ""), fl_json_num(s, "value", 0),
                   fl_json_num(s, "low", 0), fl_json_num(s, "high", 0));
 }
 
-/* Every input with how far its value lies in the past at the moment of prediction. */
-static void explain_inputs(const florin_context *ctx, const fl_task *t, const fl_model *m)
+/* --- explain inputs --- */
+
+typedef struct {
+    const florin_context *ctx;
+    json_t *list; /* NULL: as text */
+} inputs;
+
+static void one_input(const inputs *o, const char *name, const char *lag, const char *meaning)
+{
+    if (!o->list) fl_writef(o->ctx, "  %-44s %-40s %s\n", name, lag, meaning);
+    else
+        json_array_append_new(
+            o->list, json_pack("{s:s, s:s, s:s}", "input", name, "lag", lag, "meaning", meaning));
+}
+
+static const char LAG_OWN[] = "0: the event itself", LAG_PAST[] = "above 0: events before t",
+                  LAG_BOTH[] = "0: the event itself and those before",
+                  LAG_LABELS[] = "labels that arrived at or before t";
+
+/* Which part of the past a feature of the fold reads; its meaning says so. */
+static void fold_input(const inputs *o, const char *name, const fl_fold_feature *x, bool per_event)
+{
+    bool label =
+        strstr(x->meaning, "label") || strstr(x->meaning, "bad") || strstr(x->meaning, " run");
+    one_input(o, name,
+              label           ? LAG_LABELS
+              : !per_event    ? LAG_PAST
+              : x->kind == -1 ? LAG_OWN
+              : x->read       ? LAG_PAST
+                              : LAG_BOTH,
+              x->meaning);
+}
+
+static void event_inputs(const inputs *o, const fl_model *m)
 {
     const fl_fold_plan *plan = fl_model_plan(m);
-    fl_writef(ctx,
-              "Inputs of task %s at a moment t. Labels count from their arrival (at or before t), "
-              "never earlier.\n",
-              t->name);
-    for (uint32_t c = 0; t->per_event && c < fl_model_row_width(m); c++) {
-        const char *name = fl_model_row_name(m, c),
-                   *lag = "events before t, and the event's own fields known at t";
-        if (c < fl_fold_features(plan)) {
-            const fl_fold_feature *x = fl_fold_feature_at(plan, c);
-            lag = strstr(x->name, "bad") || strstr(x->name, "label")
-                      ? "labels that arrived at or before t"
-                      : "events before t, amount and time of the event at t";
-            fl_writef(ctx, "  %-48s %s: %s\n", name, lag, x->meaning);
-        } else {
-            if (!strncmp(name, "embedding:", 10) && strcmp(strrchr(name, '.'), ".0")) continue;
-            fl_writef(ctx, "  %-48s %s\n", name, lag);
-        }
+    for (uint32_t c = 0; c < fl_model_row_width(m); c++) {
+        const char *name = fl_model_row_name(m, c);
+        if (c < fl_fold_features(plan)) fold_input(o, name, fl_fold_feature_at(plan, c), true);
+        else if (c < fl_model_row_embedding(m))
+            one_input(o, name, LAG_BOTH, "the event's own field against the state before it");
+        else one_input(o, name, LAG_BOTH, "state of the sequence model after the event");
     }
-    for (uint32_t i = 0; !t->per_event && i < fl_fold_read_features(plan, t->kind); i++) {
+}
+
+static void date_inputs(const inputs *o, const fl_task *t, const fl_model *m)
+{
+    const fl_fold_plan *plan = fl_model_plan(m);
+    uint32_t n = fl_fold_read_features(plan, t->kind);
+    char name[128];
+    for (uint32_t i = 0; i < n; i++) {
         const fl_fold_feature *x = fl_fold_feature_at(plan, fl_fold_read_feature(plan, t->kind, i));
-        fl_writef(ctx, "  fold:%-43s events strictly before t: %s\n", x->name, x->meaning);
+        snprintf(name, sizeof name, "fold:%s", x->name);
+        fold_input(o, name, x, false);
     }
+    const fl_network *net = fl_model_network(m);
+    fl_role role = fl_model_schema(m)->kind[t->kind].role;
+    for (uint32_t i = 0; net && role != FL_ROLE_OTHER && i < net->h; i++) {
+        snprintf(name, sizeof name, "embedding.%u", i);
+        one_input(o, name, LAG_PAST, "state of the sequence model");
+    }
+    one_input(o, "last event", LAG_PAST, "log of 1 + days since the last event, -1: none");
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Time from an event to the arrival of its bad label, by quantile; -1: there are none. */
+static int64_t label_lag(const fl_log *log, int label, double quantile)
+{
+    uint64_t n = 0, all = fl_log_labels(log);
+    int64_t *lag = fl_alloc(all ? all : 1, sizeof *lag), out = -1;
+    fl_label l;
+    for (uint64_t i = 0; lag && i < all; i++) {
+        fl_log_label(log, i, &l);
+        if (l.label == label && l.value > .5f) lag[n++] = l.arrival_us - fl_log_time(log, l.row);
+    }
+    if (n) {
+        qsort(lag, n, sizeof *lag, by_value);
+        out = lag[(uint64_t)(quantile * (double)(n - 1))];
+    }
+    free(lag);
+    return out;
+}
+
+/* Every input with how far its value may lie in the past at the moment of prediction. */
+static florin_status explain_inputs(const florin_context *ctx, florin_format format,
+                                    const fl_task *t, const fl_model *m, const fl_log *log,
+                                    florin_error *err)
+{
+    inputs o = {ctx, format == FLORIN_JSON ? json_array() : NULL};
+    if (format == FLORIN_JSON && !o.list) return fl_fail(err, FLORIN_ENOMEM, "inputs");
+    if (!o.list) {
+        fl_writef(ctx,
+                  "Inputs of task %s at a moment t. Lag: how old the newest data is that an "
+                  "input may rest on.\n",
+                  t->name);
+        int64_t lag = t->label >= 0 ? label_lag(log, t->label, .5) : -1;
+        if (lag >= 0)
+            fl_writef(ctx, "Bad labels of this log arrive %.1f days after their event (median).\n",
+                      (double)lag / FL_DAY_US);
+        fl_writef(ctx, "Not among them: marks, labels and `after` fields of the event itself.\n");
+    }
+    if (t->per_event) event_inputs(&o, m);
+    else date_inputs(&o, t, m);
+    if (o.list) fl_json_write(ctx, o.list);
+    json_decref(o.list);
+    return FLORIN_OK;
+}
+
+/* --- refit --- */
+
+/* Move every date so that the last test ends where the log's outcomes are known: for a label of the log 9 of 10 have
+ * arrived by then, for an outcome the horizon is over. Whole days. */
+static void move_to_end(fl_task *t, const fl_log *log, const florin_context *ctx)
+{
+    const fl_period *last = &t->period[t->validates + t->tests - 1];
+    int64_t lag = t->label >= 0 ? label_lag(log, t->label, .9) : 0, end = fl_log_time_max(log);
+    int64_t mature = end - (lag > 0 ? lag : 0) - t->label_delay_us - t->horizon_us;
+    int64_t to = last->to_us - (t->per_event ? 0 : 1);
+    int64_t days = (mature - to) / FL_DAY_US - (mature < to && (mature - to) % FL_DAY_US ? 1 : 0);
+    fl_task_shift(t, days * FL_DAY_US);
+    fl_say(ctx, FLORIN_LOG_INFO, "all dates of task %s moved by %lld days, to the log's end",
+           t->name, (long long)days);
+}
+
+/* refit with a SELECT: its dates stand in its text. */
+static florin_status check_options(const florin_fit_options *opt, const fl_task *t,
+                                   const fl_model *m, florin_error *err)
+{
+    if (opt->refit && *t->sql && !t->per_event)
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "task %s: --refit can't move the dates inside its SELECT: write them anew",
+                       t->name);
+    if (opt->later_rows && !fl_model_network(m))
+        return fl_fail(err, FLORIN_EUSAGE, "--later-rows needs a pretrained --model");
+    return FLORIN_OK;
 }
 
 static florin_status open_all(const florin_context *ctx, const florin_fit_options *opt,
@@ -98,10 +238,11 @@ static florin_status open_all(const florin_context *ctx, const florin_fit_option
 {
     florin_status st = fl_log_open(log, opt->log, err);
     if (!st) st = fl_task_load(t, opt->task, fl_log_schema(*log), err);
+    if (!st && opt->refit) move_to_end(t, *log, ctx);
     if (!st && !opt->model) st = fold_model(temp, *log, t, ctx, err);
     if (!st) st = fl_model_open(m, opt->model ? opt->model : temp, opt->tier, err);
     if (!st) st = fl_schema_same(fl_model_schema(*m), fl_log_schema(*log), err);
-    return st;
+    return st ? st : check_options(opt, t, *m, err);
 }
 
 static void finish(const florin_context *ctx, const florin_fit_options *opt, const json_t *j)
@@ -127,9 +268,10 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .seed = opt->seed,
                         .draws = opt->draws,
                         .rounds = opt->rounds,
-                        .validate_only = opt->validate_only != 0};
+                        .validate_only = opt->validate_only != 0,
+                        .later_rows = opt->later_rows != 0};
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
-    if (!st && opt->explain_inputs) explain_inputs(ctx, &t, m);
+    if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
     if (!st && j && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st && j) finish(ctx, opt, j);

@@ -22,6 +22,7 @@ typedef struct {
     florin_error *err;
     fl_sample s;
     uint32_t rounds;
+    int64_t from_us; /* nothing earlier is learnt from */
 } fitter;
 
 /* One candidate: inputs and how they are joined. */
@@ -74,7 +75,8 @@ static bool wanted(const fitter *f, size_t r, chooser want, uint32_t at, float *
     *y = f->s.truth[r];
     if (want == OUTSIDE_FOLD) return f->s.fold[r] != at;
     if (want == ANY_ROW) return true;
-    return fl_sample_learns(&f->s, f->t, r, at, y) && (want == FOR_FINAL || !held_out(f, r));
+    return fl_sample_learns(&f->s, f->t, r, at, y) && f->s.time_us[r] >= f->from_us &&
+           (want == FOR_FINAL || !held_out(f, r));
 }
 
 typedef struct {
@@ -103,10 +105,11 @@ static florin_status take_rows(training *t, const fitter *f, const candidate *c,
     t->set = (fl_train_set){
         .x = c->x, .n = n, .width = c->inputs, .pick = t->pick, .y = t->y, .weight = t->weight};
     if (positives && positives < n) return FLORIN_OK;
-    return fl_fail(f->err, FLORIN_EINPUT,
-                   "task %s: %zu rows to learn from, %zu of them positive: both kinds are needed; "
-                   "lengthen `train`",
-                   f->t->name, n, positives);
+    return fl_fail(
+        f->err, FLORIN_EINPUT,
+        "task %s: %zu rows to learn from, %zu of them positive: both kinds are needed; %s",
+        f->t->name, n, positives,
+        f->from_us == INT64_MIN ? "lengthen `train`" : "pretrain with an earlier --until");
 }
 
 static void drop_rows(training *t)
@@ -350,15 +353,10 @@ static florin_status by_folds(fitter *f, candidate *c, const fl_judged *j, doubl
     return st;
 }
 
-/* Choose, then for each judged period fit on what is known when it begins and score its rows. The parts of the last
- * period stay. */
-static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
-                                   double *score)
+/* For each judged period fit on what is known when it begins and score its rows. The parts of the last period stay. */
+static florin_status fit_periods(fitter *f, candidate *c, const fl_judged *j, double *score)
 {
-    florin_status st = pick_columns(f, c, fold_only);
-    if (st) return st;
-    if (*f->t->folds) return by_folds(f, c, j, score);
-    st = choose(f, c);
+    florin_status st = FLORIN_OK;
     for (uint32_t p = 0; p < j->parts && !st; p++) {
         training t;
         st = take_rows(&t, f, c, FOR_FINAL, j->first + p);
@@ -368,6 +366,16 @@ static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, cons
         drop_rows(&t);
     }
     return st;
+}
+
+static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
+                                   double *score)
+{
+    florin_status st = pick_columns(f, c, fold_only);
+    if (st) return st;
+    if (*f->t->folds) return by_folds(f, c, j, score);
+    st = choose(f, c);
+    return st ? st : fit_periods(f, c, j, score);
 }
 
 static void free_candidate(candidate *c)
@@ -513,6 +521,79 @@ static florin_status report(fitter *f, candidate *a, candidate *b, const fl_judg
     return fl_result_scores(f->opt->scores, j, f->log, &ours, s->base, f->ctx, f->err);
 }
 
+/* --- what pretraining saw --- */
+
+/* Mean over rows of a row's summed surprise, before T among what is learnt from and at or after T; NAN: none there. */
+static void mean_surprise(const fitter *f, double out[2])
+{
+    uint32_t from = fl_model_row_surprise(f->m), to = fl_model_row_tail(f->m);
+    double sum[2] = {0}, n[2] = {0};
+    for (size_t r = 0; r < f->s.rows; r++) {
+        bool after = f->s.time_us[r] >= fl_model_until(f->m);
+        double one = 0, w = f->s.in[r] ? 1 : (double)f->s.weight[r];
+        for (uint32_t c = from; c < to; c++) one += (double)f->s.x[r * f->s.width + c];
+        sum[after] += w * one;
+        n[after] += w;
+    }
+    for (int k = 0; k < 2; k++) out[k] = n[k] > 0 ? sum[k] / n[k] : NAN;
+}
+
+/* The recipe that was chosen, fitted on rows at or after T alone, against ours: paired. False: too few such rows. */
+static bool later_rows_alone(fitter *f, const candidate *a, const fl_judged *j, const double *ours,
+                             json_t *out)
+{
+    candidate late = *a;
+    fl_interval iv[6];
+    florin_error why = {0}, *kept = f->err;
+    double *score = fl_calloc(j->n ? j->n : 1, sizeof *score);
+    memset(&late.parts, 0, sizeof late.parts);
+    f->from_us = fl_model_until(f->m);
+    f->err = &why;
+    florin_status st = score ? fit_periods(f, &late, j, score) : FLORIN_ENOMEM;
+    fl_scored rows = {.n = j->n,
+                      .score = score,
+                      .y = j->y,
+                      .cluster = j->cluster,
+                      .part = j->part,
+                      .parts = j->parts};
+    if (!st)
+        st = fl_bootstrap(iv, &rows, ours, f->opt->draws ? f->opt->draws : 300, f->opt->seed + 1,
+                          f->ctx, &why);
+    f->from_us = INT64_MIN;
+    f->err = kept;
+    if (!st)
+        json_object_set_new(out, "later_rows_alone",
+                            fl_result_difference("later rows alone", a->name, "ap", &iv[5]));
+    fl_parts_free(&late.parts);
+    free(score);
+    return !st;
+}
+
+/* Trees are best fitted on rows that pretraining did not see: their surprise is honest. How far it is from that here. */
+static void pretraining_overlap(fitter *f, const candidate *a, const fl_judged *j,
+                                const double *ours, json_t *report)
+{
+    uint64_t before = 0, all = 0;
+    double surprise[2];
+    char until[32];
+    for (size_t r = 0; r < f->s.rows; r++) {
+        all += f->s.learn[r] != 0;
+        before += f->s.learn[r] && f->s.time_us[r] < fl_model_until(f->m);
+    }
+    fl_time_format(fl_model_until(f->m), until);
+    json_t *o = json_pack("{s:s, s:I, s:I}", "until", until, "rows", (json_int_t)all, "rows_before",
+                          (json_int_t)before);
+    if (f->t->per_event) {
+        mean_surprise(f, surprise);
+        if (isfinite(surprise[0]))
+            json_object_set_new(o, "surprise_before", json_real(surprise[0]));
+        if (isfinite(surprise[1])) json_object_set_new(o, "surprise_after", json_real(surprise[1]));
+    }
+    if (before && before < all && !f->opt->later_rows && !*f->t->folds)
+        (void)later_rows_alone(f, a, j, ours, o);
+    json_object_set_new(report, "pretraining", o);
+}
+
 florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool validation,
                                  florin_error *err)
 {
@@ -538,7 +619,8 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
                 .opt = opt,
                 .ctx = ctx,
                 .err = err,
-                .rounds = opt->rounds ? opt->rounds : 300};
+                .rounds = opt->rounds ? opt->rounds : 300,
+                .from_us = opt->later_rows ? fl_model_until(m) : INT64_MIN};
     bool net = fl_model_network(m) != NULL, trees = strcmp(t->head, "probe") != 0,
          probe = strcmp(t->head, "trees") != 0;
     candidate a = {.name = "florin",
@@ -562,6 +644,7 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
     if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
     if (!st) st = report(&f, &a, &b, &j, &s, json);
+    if (!st && net) pretraining_overlap(&f, &a, &j, s.ours, *json);
     if (!st) st = name_head(&f, &a);
     if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
     free_candidate(&a);

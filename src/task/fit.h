@@ -13,6 +13,7 @@ typedef struct {
     uint32_t draws;     /* of the bootstrap; 0: 300 */
     uint32_t rounds;    /* most trees; 0: 300 */
     bool validate_only; /* report on validation; the test stays unseen */
+    bool later_rows;    /* learn only from rows at or after the model's T */
 } fl_fit_options;
 
 /* json: what was found, as florin report reads it; owned by the caller. */
