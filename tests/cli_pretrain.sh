@@ -9,6 +9,7 @@ sum() { sha256sum <"$1"; }
 
 # The same seed: the same bytes with one thread and with two; another seed: others.
 ok train --out whole.model --threads 1 --log journal
+has out.txt '^Beats all four baselines \(payee, later\)'
 ok train --out two.model --threads 2
 same whole.model two.model
 ok train --out seed.model --seed 2 --epochs 1

@@ -160,6 +160,29 @@ static florin_status load_lanes(fl_run *r, const fl_model_file *f, const json_t 
     return FLORIN_OK;
 }
 
+florin_status fl_checkpoint_read(fl_run *r, const fl_model_file *f, florin_error *err)
+{
+    const char *path = fl_model_file_path(f);
+    const json_t *j = json_object_get(fl_model_file_json(f), "checkpoint");
+    florin_status st = FLORIN_OK;
+
+    if (!j) st = fl_fail(err, FLORIN_EFORMAT, "%s: not a checkpoint", path);
+    if (!st) st = check(r, j, path, err);
+    if (!st) st = load_floats(f, "w", r->net->w, r->net->total, err);
+    if (!st) st = load_floats(f, "m", r->optimiser.m, r->net->total, err);
+    if (!st) st = load_floats(f, "v", r->optimiser.v, r->net->total, err);
+    if (!st) st = load_floats(f, "best", r->best, r->net->total, err);
+    if (st) return st;
+    r->optimiser.steps = (uint64_t)fl_json_int(j, "optimiser_steps", 0);
+    r->bad = (uint32_t)fl_json_int(j, "bad", 0);
+    r->stream = fl_json_int(j, "stream", 0) ? 1 : 0;
+    for (int s = 0; s < FL_STREAMS; s++)
+        phase_from(&r->phase[s], json_object_get(j, s ? "payee" : "payer"));
+    if (!r->network->stream[r->stream])
+        return fl_fail(err, FLORIN_EFORMAT, "%s: its stream is not in the schema", path);
+    return r->phase[r->stream].done ? FLORIN_OK : load_lanes(r, f, j, err);
+}
+
 florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err)
 {
     char *path = fl_checkpoint_path(r->files->out);
@@ -168,26 +191,12 @@ florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err)
 
     *found = false;
     if (!path) return fl_fail(err, FLORIN_ENOMEM, "checkpoint");
-    if (!fl_file_exists(path)) goto done;
-    st = fl_model_file_open(&f, path, err);
-    if (st) goto done;
-    const json_t *j = json_object_get(fl_model_file_json(f), "checkpoint");
-    if (!j) st = fl_fail(err, FLORIN_EFORMAT, "%s: not a checkpoint", path);
-    if (!st) st = check(r, j, path, err);
-    if (!st) st = load_floats(f, "w", r->net->w, r->net->total, err);
-    if (!st) st = load_floats(f, "m", r->optimiser.m, r->net->total, err);
-    if (!st) st = load_floats(f, "v", r->optimiser.v, r->net->total, err);
-    if (!st) st = load_floats(f, "best", r->best, r->net->total, err);
-    if (st) goto done;
-    r->optimiser.steps = (uint64_t)fl_json_int(j, "optimiser_steps", 0);
-    r->bad = (uint32_t)fl_json_int(j, "bad", 0);
-    r->stream = (int)fl_json_int(j, "stream", 0) ? 1 : 0;
-    phase_from(&r->phase[0], json_object_get(j, "payer"));
-    phase_from(&r->phase[1], json_object_get(j, "payee"));
-    if (!r->phase[r->stream].done) st = load_lanes(r, f, j, err);
-    *found = !st;
-done:
-    fl_model_file_close(f);
+    if (fl_file_exists(path)) {
+        st = fl_model_file_open(&f, path, err);
+        if (!st) st = fl_checkpoint_read(r, f, err);
+        *found = !st;
+        fl_model_file_close(f);
+    }
     free(path);
     return st;
 }

@@ -174,6 +174,32 @@ static void table(const florin_context *ctx, const char *stream, const char *sli
     }
 }
 
+/* One plain sentence: does it beat counting? */
+static void verdict(const florin_context *ctx, const char *stream, const char *slice,
+                    const json_t *metrics, const json_t *baselines)
+{
+    const json_t *m = json_object_get(json_object_get(metrics, stream), slice);
+    const json_t *b = json_object_get(json_object_get(baselines, stream), slice);
+    const char *best = NULL;
+    double own = fl_json_num(json_object_get(m, "nats"), "sum", 0), lowest = INFINITY;
+
+    if (!m) return;
+    for (int i = 0; i < FL_BASELINES; i++) {
+        const char *name = fl_baseline_name((fl_baseline)i);
+        double other = fl_json_num(json_object_get(b, name), "sum", INFINITY);
+        if (other < lowest) best = name;
+        lowest = fmin(lowest, other);
+    }
+    if (own <= lowest)
+        fl_writef(ctx, "Beats all four baselines (%s, %s): %.3f against %.3f nats of '%s'.\n",
+                  stream, slice, own, lowest, best);
+    else
+        fl_writef(ctx,
+                  "This model does NOT beat the simple baseline '%s' (%s, %s): %.3f against %.3f "
+                  "nats. Do not use it: give it more data or more epochs.\n",
+                  best, stream, slice, own, lowest);
+}
+
 void fl_train_report_text(const florin_context *ctx, const json_t *report)
 {
     const json_t *trained = json_object_get(report, "trained"),
@@ -190,6 +216,11 @@ void fl_train_report_text(const florin_context *ctx, const json_t *report)
         (long long)fl_json_int(trained, "train_events", 0), until,
         (long long)(fl_json_int(trained, "events", 0) - fl_json_int(trained, "train_events", 0)),
         from);
+    fl_writef(ctx, "Baselines, with constants chosen on the training events: popular = each "
+                   "value's share; last, frequent = "
+                   "the entity's last or most frequent value, smoothed with popular; decayed = its "
+                   "faded counts mixed with "
+                   "popular.\n");
     for (int s = 0; s < FL_STREAMS; s++) {
         const json_t *p = json_object_get(trained, stream_name[s]);
         if (!p) continue;
@@ -200,23 +231,7 @@ void fl_train_report_text(const florin_context *ctx, const json_t *report)
                       : "");
         for (int k = 0; k < 2; k++) table(ctx, stream_name[s], slice_name[k], metrics, baselines);
     }
+    fl_writef(ctx, "\n");
     for (int s = 0; s < FL_STREAMS; s++)
-        for (int k = 0; k < 2; k++) {
-            const json_t *m =
-                json_object_get(json_object_get(metrics, stream_name[s]), slice_name[k]);
-            const json_t *b =
-                json_object_get(json_object_get(baselines, stream_name[s]), slice_name[k]);
-            if (!m) continue;
-            double own = fl_json_num(json_object_get(m, "nats"), "sum", 0);
-            for (int i = 0; i < FL_BASELINES; i++) {
-                const char *name = fl_baseline_name((fl_baseline)i);
-                double other = fl_json_num(json_object_get(b, name), "sum", INFINITY);
-                if (own > other)
-                    fl_writef(
-                        ctx,
-                        "\nThis model does NOT beat the simple baseline '%s' (%s, %s): %.3f "
-                        "against %.3f nats. Do not use it: give it more data or more epochs.\n",
-                        name, stream_name[s], slice_name[k], own, other);
-            }
-        }
+        for (int k = 0; k < 2; k++) verdict(ctx, stream_name[s], slice_name[k], metrics, baselines);
 }

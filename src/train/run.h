@@ -46,6 +46,8 @@ char *fl_checkpoint_path(const char *out);
 florin_status fl_checkpoint_save(fl_run *r, florin_error *err);
 /* *found false: there is none. FLORIN_EINPUT: it belongs to another log or configuration. */
 florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err);
+/* The same from an open file. On failure r may be half read: end the run. */
+florin_status fl_checkpoint_read(fl_run *r, const fl_model_file *f, florin_error *err);
 void fl_checkpoint_remove(const char *out);
 
 /* "trained", "metrics", "baselines", as they go into the model file. */
