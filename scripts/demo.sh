@@ -30,11 +30,19 @@ step() {
     echo "$bold$step/$steps  $1$plain"
 }
 say() { echo "     $*"; }
-# run COMMAND...: shows it, runs it, its results indented; "to FILE" first: its results go to the file.
+# run COMMAND...: shows it as it can be typed, runs it, its results indented; "to FILE" first: its results go to the file.
 run() {
-    local file=
+    local file='' line='$' word
     if [ "$1" = to ]; then file=$2; shift 2; fi
-    echo "     ${dim}\$ $*${file:+ > $file}$plain"
+    for word in "$@" ${file:+">" "$file"}; do
+        case $word in *" "*) word="'$word'" ;; esac
+        if [ $((${#line} + ${#word})) -gt 72 ]; then
+            echo "     $dim$line \\$plain"
+            line="   "
+        fi
+        line+=" $word"
+    done
+    echo "     $dim$line$plain"
     if [ -n "$file" ]; then "$@" >"$file"; else "$@" | sed 's/^/     /'; fi
 }
 

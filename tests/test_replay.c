@@ -257,7 +257,7 @@ static void test_no_label_before_arrival(void **state)
         if (rows[i].labels != 1 || rows[i].arrival_us[0] > rows[ROWS - 50].time_us) continue;
         char name[32];
         snprintf(name, sizeof name, "flip%d", i);
-        rows[i].value[0] = !rows[i].value[0];
+        rows[i].value[0] = rows[i].value[0] == 0;
         fl_log *other = write_log(name, rows, 1, 0);
         float *got = replay_all(p, other, 0);
         bool differs = false;
@@ -272,7 +272,7 @@ static void test_no_label_before_arrival(void **state)
         }
         mattered += differs;
         tried++;
-        rows[i].value[0] = !rows[i].value[0];
+        rows[i].value[0] = rows[i].value[0] == 0;
         free(got);
         fl_log_close(other);
     }
@@ -419,7 +419,7 @@ static void test_fit(void **state)
     for (int i = 0; i < ROWS; i++) {
         if (rows[i].time_us >= until) rows[i].amount = 1 + i % 7;
         for (int l = 0; l < rows[i].labels; l++)
-            if (rows[i].arrival_us[l] >= until) rows[i].value[l] = !rows[i].value[l];
+            if (rows[i].arrival_us[l] >= until) rows[i].value[l] = rows[i].value[l] == 0;
     }
     fl_log *other = write_log("fit2", rows, 1, 0);
     must(fl_fold_plan_fit(b, other, until, NULL, &err), &err);

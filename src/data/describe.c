@@ -78,7 +78,7 @@ static void put_quantiles(json_t *to, sample *s)
     } at[] = {{"p01", .01}, {"p05", .05}, {"p25", .25}, {"median", .5},
               {"p75", .75}, {"p95", .95}, {"p99", .99}};
     if (!s->seen) return;
-    qsort(s->v, s->n, sizeof *s->v, by_value);
+    if (s->n) qsort(s->v, s->n, sizeof *s->v, by_value);
     json_object_set_new(to, "min", json_real(s->low));
     for (size_t i = 0; i < FL_LEN(at); i++)
         json_object_set_new(to, at[i].name, json_real(quantile(s, at[i].q)));
@@ -447,7 +447,7 @@ static florin_status scan_label(job *j, uint32_t label, label_scan *x, florin_er
 static void put_delay(json_t *to, const char *key, sample *s)
 {
     json_t *o = json_object();
-    qsort(s->v, s->n, sizeof *s->v, by_value);
+    if (s->n) qsort(s->v, s->n, sizeof *s->v, by_value);
     if (s->seen) {
         json_object_set_new(o, "median", json_real(quantile(s, .5)));
         json_object_set_new(o, "p95", json_real(quantile(s, .95)));
