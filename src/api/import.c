@@ -5,8 +5,8 @@
 static void write_text(const florin_context *ctx, const char *log, const fl_schema *s,
                        const fl_import_stats *t, double seconds, const char *rejects)
 {
-    fl_writef(ctx, "%s: %llu events, %llu labels", log, (unsigned long long)t->rows_total,
-              (unsigned long long)t->labels_total);
+    fl_writef(ctx, "%s: %llu events, %llu labels", log, (unsigned long long)t->written.rows_total,
+              (unsigned long long)t->written.labels_total);
     for (uint32_t k = 0; k < s->kinds; k++)
         fl_writef(ctx, ", %llu %s", (unsigned long long)t->written.entities[k], s->kind[k].name);
     fl_writef(ctx, "\n  read       %12llu rows\n  added      %12llu events, %llu labels\n",
@@ -47,8 +47,8 @@ static void write_json(const florin_context *ctx, const char *log, const fl_sche
                             json_integer((json_int_t)t->written.entities[k]));
     json_t *j = json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "log", log,
-        "events", (json_int_t)t->rows_total, "labels", (json_int_t)t->labels_total, "read",
-        (json_int_t)t->read, "added", (json_int_t)t->written.rows, "labels_added",
+        "events", (json_int_t)t->written.rows_total, "labels", (json_int_t)t->written.labels_total,
+        "read", (json_int_t)t->read, "added", (json_int_t)t->written.rows, "labels_added",
         (json_int_t)t->written.labels, "left_out", (json_int_t)t->dropped, "duplicates",
         (json_int_t)t->written.duplicates, "late", (json_int_t)t->written.late, "labels_unmatched",
         (json_int_t)t->written.labels_unmatched, "rejected", (json_int_t)t->rejected, "seconds",
@@ -63,7 +63,6 @@ florin_status florin_import(const florin_context *ctx, const florin_import_optio
     if (!opt || !opt->schema || !opt->log)
         return fl_fail(err, FLORIN_EUSAGE, "import needs a schema and a log");
     fl_schema *s = NULL;
-    fl_log *log = NULL;
     fl_import_stats t;
     int64_t start = fl_monotonic_us(ctx);
     fl_import_options o = {.log = opt->log,
@@ -75,10 +74,7 @@ florin_status florin_import(const florin_context *ctx, const florin_import_optio
                            .force_sort = opt->sort_on_disk != 0};
     florin_status st = fl_schema_load(&s, opt->schema, err);
     if (!st) st = fl_import(s, &o, &t, ctx, err);
-    if (!st) st = fl_log_open(&log, opt->log, err);
     if (!st) {
-        t.rows_total = fl_log_rows(log);
-        t.labels_total = fl_log_labels(log);
         double seconds = (double)(fl_monotonic_us(ctx) - start) / 1e6;
         char *rejects = fl_asprintf("%s%s", opt->rejects ? opt->rejects : opt->log,
                                     opt->rejects ? "" : "/rejects.csv");
@@ -86,7 +82,6 @@ florin_status florin_import(const florin_context *ctx, const florin_import_optio
         else write_text(ctx, opt->log, s, &t, seconds, rejects ? rejects : "");
         free(rejects);
     }
-    fl_log_close(log);
     fl_schema_free(s);
     return st;
 }

@@ -5,10 +5,17 @@
 #include "base/file.h"
 #include "data/import_cells.h"
 #include "data/import_parts.h"
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VALUE_MAX = 65536 /* bytes of one cell; longer ones are rejected */, CARDS_SURE = 16 };
+enum {
+    VALUE_MAX = 65536, /* bytes of one cell; longer ones are rejected */
+    CARDS_SURE = 16,
+    MEMORY_PER_BYTE = 5, /* of a table, while its rows wait to be sorted */
+    DUCK_MEMORY_MIN = 64 << 20,
+    THREADS_MEMORY = 512 << 20
+};
 
 /* ---- cells ---- */
 
@@ -384,11 +391,22 @@ static florin_status check_zone(fl_importer *m)
                    m->schema->path ? m->schema->path : "schema", zone);
 }
 
+/* What a sort that was killed left behind. The lock is held: nobody else is sorting here. */
+static void clear_temp(const char *path)
+{
+    DIR *d = opendir(path);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(path);
+}
+
 static florin_status open_all(fl_importer *m)
 {
     florin_status st = find_files(m);
     uint64_t memory = m->ctx && m->ctx->memory_bytes ? m->ctx->memory_bytes : UINT64_C(2) << 30;
-    bool sort = m->opt->force_sort || m->bytes > memory;
+    bool sort = m->opt->force_sort || m->bytes > memory / MEMORY_PER_BYTE;
     m->stats->sorted_on_disk = sort;
     char *temp = fl_path_join(m->opt->log, "tmp");
     char *rejects =
@@ -397,6 +415,8 @@ static florin_status open_all(fl_importer *m)
         st = fl_fail(m->err, FLORIN_ENOMEM, "import");
     if (!st) st = fl_rejects_open(&m->rejects, rejects, m->err);
     fl_duck_options duck = {.memory_bytes = sort ? memory / 2 : memory, .temp_dir = temp};
+    if (duck.memory_bytes < DUCK_MEMORY_MIN) duck.memory_bytes = DUCK_MEMORY_MIN;
+    if (sort && memory < THREADS_MEMORY) duck.threads = 1; /* each keeps buffers of its own */
     if (!st) st = fl_duck_open(&m->db, &duck, m->ctx, m->err);
     if (!st) st = check_zone(m);
     for (uint32_t i = 0; i < m->schema->sources && !st; i++)
@@ -407,6 +427,7 @@ static florin_status open_all(fl_importer *m)
     if (!st)
         st = fl_log_writer_open(&m->w, m->opt->log, m->schema, sort, !m->opt->no_ids, m->ctx,
                                 m->err);
+    if (!st) clear_temp(temp);
     free(rejects);
     free(temp);
     return st;

@@ -25,7 +25,6 @@ typedef struct {
         uint64_t count;
     } reason[FL_REJECT_REASONS];
     uint32_t reasons;
-    uint64_t rows_total, labels_total; /* of the log afterwards */
     bool sorted_on_disk;
 } fl_import_stats;
 

@@ -3,6 +3,7 @@
 #include "data/log_layout.h"
 #include <assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 typedef struct {
     fl_blocks file, names;
@@ -240,8 +241,8 @@ static florin_status open_segment(fl_log *log, segment *s, const json_t *j, flor
             st = fl_fail(err, FLORIN_EFORMAT,
                          "%s: is not the file that the manifest names: restore it", path);
     }
-    /* The dictionary may be deleted on purpose; then names are simply unknown. */
-    if (!st && names && fl_file_exists(names_path))
+    /* The dictionary may be deleted on purpose, or be closed to this user; then names are simply unknown. */
+    if (!st && names && access(names_path, R_OK) == 0)
         st = fl_blocks_open(&s->names, names_path, true, err);
     if (!st) {
         s->rows = (uint64_t)rows;

@@ -701,6 +701,11 @@ florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats, flor
         if (!st) st = fl_json_save(w->manifest, path, err);
     }
     w->stats.labels_unmatched = w->labels;
+    w->stats.rows_total = w->base;
+    size_t i;
+    json_t *segment;
+    json_array_foreach(json_object_get(w->manifest, "segments"), i, segment)
+        w->stats.labels_total += (uint64_t)fl_json_int(segment, "labels", 0);
     for (uint32_t k = 0; k < w->schema->kinds; k++) w->stats.entities[k] = w->entities[k].count;
     if (stats) *stats = w->stats;
     free(path);

@@ -11,6 +11,7 @@ typedef struct fl_log_writer fl_log_writer;
 
 typedef struct {
     uint64_t rows, duplicates, labels, labels_unmatched, late;
+    uint64_t rows_total, labels_total; /* of the log afterwards */
     uint64_t entities[FL_KINDS_MAX];
 } fl_log_written;
 

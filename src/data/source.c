@@ -173,7 +173,7 @@ static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char 
     fl_buf_puts(b, text ? ", all_varchar=true, store_rejects=true, rejects_limit=100000"
                         : ", sample_size=50000, ignore_errors=true");
     if (l->padded) fl_buf_puts(b, ", null_padding=true, parallel=false");
-    fl_buf_puts(b, ", max_line_size=4194304");
+    fl_buf_puts(b, ", max_line_size=2097152, buffer_size=2097152");
     if (src) fl_buf_printf(b, ", header=%s", src->header ? "true" : "false");
     if (src && src->delimiter) {
         fl_buf_puts(b, ", delim=");
