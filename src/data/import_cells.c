@@ -57,7 +57,7 @@ bool fl_number_parse(const char *s, size_t n, double *out)
     buf[n] = 0;
     char *end;
     *out = strtod(buf, &end);
-    return *end == 0 && isfinite(*out) && strpbrk(buf, "xXnNpP") == NULL;
+    return end == buf + n && isfinite(*out) && strpbrk(buf, "xXnNpP") == NULL;
 }
 
 bool fl_yes_no(const char *s, size_t n, bool *out)
