@@ -18,6 +18,12 @@ code=0
 "${command[@]}" | tee "$out" || code=$?
 lines=$(grep '^{"bench":' "$out" || true)
 [ -n "$lines" ] || { echo "bench-$name printed no result line" >&2; exit $((code ? code : 1)); }
+value='("[^"]*"|null|-?[0-9][0-9.e+-]*)'
+good="^\\{\"bench\":\"$name\",\"case\":\"[^\"]*\",\"ours\":$value,\"peer\":$value,\"ratio\":$value,\"unit\":\"[^\"]*\",\"target\":$value,\"goal\":$value,\"met\":(true|false)(,\"why\":\"[^\"]*\")?\\}\$"
+if bad=$(grep -vE "$good" <<<"$lines"); then
+    echo "bench-$name: not a result line, or its keys are out of order: $bad" >&2
+    exit 1
+fi
 # A run on validation data is for choosing, not for the record.
 if [ -z "${VALID:-}" ] && [ "$code" = 0 ]; then
     cpu=$(awk -F': ' '/^model name/ {print $2; exit}' /proc/cpuinfo | tr -d '"\\')
