@@ -12,6 +12,9 @@ typedef struct {
 
 /* The search, the same for ours and for the baseline. */
 static const recipe RECIPES[] = {{6, .05, 5}, {4, .06, 5}, {3, .05, 20}};
+/* Where folds are ranked together: one recipe, since margins of different ones would not rank together and one chosen
+ * on all folds would have seen every label. */
+static const recipe FOLD_RECIPE = {3, .02, 20};
 
 typedef struct {
     const fl_task *t;
@@ -44,12 +47,19 @@ static bool is_fold(const fl_sample *s, const fl_task *t, const fl_model *m, siz
     return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->width;
 }
 
+/* fold_only: the baseline, whatever the task's inputs. */
 static florin_status pick_columns(fitter *f, candidate *c, bool fold_only)
 {
+    bool fold = fold_only || strcmp(f->t->inputs, "sequence") != 0,
+         sequence = !fold_only && strcmp(f->t->inputs, "fold") != 0;
     c->column = fl_alloc(f->s.width, sizeof *c->column);
     if (!c->column) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (size_t i = 0; i < f->s.width && c->inputs < FL_HEAD_INPUTS_MAX; i++)
-        if (!fold_only || is_fold(&f->s, f->t, f->m, i)) c->column[c->inputs++] = i;
+        if (is_fold(&f->s, f->t, f->m, i) ? fold : sequence) c->column[c->inputs++] = i;
+    if (!c->inputs)
+        return fl_fail(f->err, FLORIN_EUSAGE,
+                       "task %s: `inputs: sequence` needs a pretrained model: --model MODEL",
+                       f->t->name);
     c->x = fl_alloc(f->s.rows ? f->s.rows : 1, c->inputs * sizeof *c->x);
     if (!c->x)
         return fl_fail(f->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
@@ -119,7 +129,7 @@ static void drop_rows(training *t)
     free(t->weight);
 }
 
-static florin_status fit_parts(const fitter *f, candidate *c, const training *t, const recipe *r,
+static florin_status fit_trees(const fitter *f, candidate *c, const training *t, const recipe *r,
                                uint32_t rounds)
 {
     fl_trees_options o = {.depth = r->depth,
@@ -131,16 +141,26 @@ static florin_status fit_parts(const fitter *f, candidate *c, const training *t,
                           .l2 = 5,
                           .min_child = r->min_child,
                           .seed = f->opt->seed};
-    florin_status st = FLORIN_OK;
     fl_forest_free(&c->parts.forest);
-    fl_logit_free(&c->parts.probe);
     free(c->parts.json);
     c->parts.json = NULL;
-    if (c->trees) st = fl_trees_fit(&c->parts.forest, &c->parts.json, &t->set, &o, f->ctx, f->err);
-    if (!st && c->probe) st = fl_logit_fit(&c->parts.probe, &t->set, 10, f->ctx, f->err);
+    if (!c->trees) return FLORIN_OK;
+    return fl_trees_fit(&c->parts.forest, &c->parts.json, &t->set, &o, f->ctx, f->err);
+}
+
+static florin_status fit_probe(const fitter *f, candidate *c, const training *t)
+{
+    fl_logit_free(&c->parts.probe);
     c->parts.trees_weight = !c->trees ? 0 : c->probe ? .5f : 1;
     c->parts.probe_weight = !c->probe ? 0 : c->trees ? .5f : 1;
-    return st;
+    return c->probe ? fl_logit_fit(&c->parts.probe, &t->set, 10, f->ctx, f->err) : FLORIN_OK;
+}
+
+static florin_status fit_parts(const fitter *f, candidate *c, const training *t, const recipe *r,
+                               uint32_t rounds)
+{
+    florin_status st = fit_probe(f, c, t);
+    return st ? st : fit_trees(f, c, t, r, rounds);
 }
 
 static double margin(const candidate *c, size_t row)
@@ -267,13 +287,15 @@ static florin_status calibrate(const fitter *f, candidate *c, const double *m, c
     return FLORIN_OK;
 }
 
-/* Margins of the held-out rows by a recipe at a third, two thirds and all of its rounds: m [3][h->n]. */
+/* Margins of the held-out rows by a recipe at a third, two thirds and all of its rounds: m [3][h->n]. The probe of each
+ * period does not depend on the recipe: it is lent to the candidate. */
 static florin_status try_recipe(fitter *f, candidate *c, const held *h, const training *t,
-                                const recipe *k, double *m)
+                                const fl_logit *probe, const recipe *k, double *m)
 {
     florin_status st = FLORIN_OK;
     for (uint32_t v = 0; v < h->parts && !st; v++) {
-        st = fit_parts(f, c, &t[v], k, f->rounds);
+        c->parts.probe = probe[v];
+        st = fit_trees(f, c, &t[v], k, f->rounds);
         fl_forest whole = c->parts.forest;
         for (uint32_t third = 0; !st && third < (c->trees ? 3u : 1u); third++) {
             c->parts.forest = whole;
@@ -282,17 +304,18 @@ static florin_status try_recipe(fitter *f, candidate *c, const held *h, const tr
                 m[third * h->n + i] = margin(c, h->row[i]);
         }
         c->parts.forest = whole;
+        memset(&c->parts.probe, 0, sizeof c->parts.probe);
     }
     return st;
 }
 
-static florin_status search(fitter *f, candidate *c, const held *h, const training *t, double *m,
-                            double *best)
+static florin_status search(fitter *f, candidate *c, const held *h, const training *t,
+                            const fl_logit *probe, double *m, double *best)
 {
     florin_status st = FLORIN_OK;
     c->figure = -1;
     for (size_t k = 0; !st && k < (c->trees ? FL_LEN(RECIPES) : 1); k++) {
-        st = try_recipe(f, c, h, t, &RECIPES[k], m);
+        st = try_recipe(f, c, h, t, probe, &RECIPES[k], m);
         for (uint32_t third = 0; !st && third < (c->trees ? 3u : 1u); third++) {
             const double *own = m + third * h->n;
             double ap = 0;
@@ -315,13 +338,22 @@ static florin_status choose(fitter *f, candidate *c)
 {
     held h;
     training t[FL_PERIODS_MAX] = {0};
+    fl_logit probe[FL_PERIODS_MAX] = {0};
     florin_status st = find_held(f, &h);
     double *m = fl_alloc(h.n ? h.n : 1, 3 * sizeof *m), *best = fl_alloc(h.n ? h.n : 1, sizeof *m);
     if (!st && (!m || !best)) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (uint32_t v = 0; v < h.parts && !st; v++) st = take_rows(&t[v], f, c, FOR_CHOOSING, v);
-    if (!st) st = search(f, c, &h, t, m, best);
+    for (uint32_t v = 0; v < h.parts && !st; v++) {
+        st = take_rows(&t[v], f, c, FOR_CHOOSING, v);
+        if (!st) st = fit_probe(f, c, &t[v]);
+        probe[v] = c->parts.probe;
+        memset(&c->parts.probe, 0, sizeof c->parts.probe);
+    }
+    if (!st) st = search(f, c, &h, t, probe, m, best);
     if (!st) st = calibrate(f, c, best, h.row, h.n);
-    for (uint32_t v = 0; v < h.parts; v++) drop_rows(&t[v]);
+    for (uint32_t v = 0; v < h.parts; v++) {
+        drop_rows(&t[v]);
+        fl_logit_free(&probe[v]);
+    }
     free(h.row);
     free(m);
     free(best);
@@ -334,8 +366,8 @@ static florin_status by_folds(fitter *f, candidate *c, const fl_judged *j, doubl
     uint32_t folds = 0;
     for (size_t r = 0; r < f->s.rows; r++)
         if (f->s.fold[r] + 1 > folds) folds = f->s.fold[r] + 1;
-    c->chosen = RECIPES[2];
-    c->chosen_rounds = f->rounds * 2 / 3;
+    c->chosen = FOLD_RECIPE;
+    c->chosen_rounds = f->rounds;
     florin_status st = FLORIN_OK;
     for (uint32_t k = 0; k < folds && !st; k++) {
         training t;

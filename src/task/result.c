@@ -354,25 +354,29 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
                                const florin_context *ctx, florin_error *err)
 {
     const fl_task *t = j->task;
-    fl_table_column col[8] = {
+    fl_table_column col[9] = {
         {"id", FL_DUCK_TEXT}, {"y", FL_DUCK_FLOAT}, {"score", FL_DUCK_DOUBLE}};
-    const void *data[8];
+    const void *data[9];
     uint32_t n = 3, *level = fl_alloc(j->n ? j->n : 1, sizeof *level);
     fl_table_writer *w = NULL;
     fl_arena *arena = fl_arena_new(1 << 20);
     const char **id = fl_calloc(j->n ? j->n : 1, sizeof *id);
-    florin_status st = arena && id && level ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "scores");
+    const char **cluster = fl_calloc(j->n ? j->n : 1, sizeof *cluster);
+    florin_status st =
+        arena && id && cluster && level ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "scores");
 
     for (size_t i = 0; i < j->n && !st; i++) {
         size_t len = 0;
         const char *text = t->per_event
                                ? fl_log_event_id(log, j->row[i], &len)
                                : fl_log_entity_name(log, t->kind, (uint32_t)j->row[i], &len);
-        char *copy = fl_arena_alloc(arena, len + 24);
-        if (!copy) st = fl_fail(err, FLORIN_ENOMEM, "scores");
+        char *copy = fl_arena_alloc(arena, len + 24), *drawn = fl_arena_alloc(arena, 24);
+        if (!copy || !drawn) st = fl_fail(err, FLORIN_ENOMEM, "scores");
         else if (text) snprintf(copy, len + 1, "%.*s", (int)len, text);
         else snprintf(copy, 24, "%016llx", (unsigned long long)j->card[i]);
+        if (drawn) snprintf(drawn, 24, "%016llx", (unsigned long long)j->cluster[i]);
         id[i] = copy;
+        cluster[i] = drawn;
         level[i] = ours->score99[i];
     }
     data[0] = id;
@@ -385,8 +389,9 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
     const fl_table_column rest[] = {{"probability", FL_DUCK_DOUBLE},
                                     {"score99", FL_DUCK_UINT32},
                                     {"time", FL_DUCK_TIME_US},
-                                    {"period", FL_DUCK_UINT32}};
-    const void *const more[] = {ours->probability, level, j->time_us, j->part};
+                                    {"period", FL_DUCK_UINT32},
+                                    {"cluster", FL_DUCK_TEXT}};
+    const void *const more[] = {ours->probability, level, j->time_us, j->part, cluster};
     for (size_t i = 0; i < FL_LEN(rest); i++) {
         col[n] = rest[i];
         data[n++] = more[i];
@@ -396,6 +401,7 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
     if (!st) st = fl_table_commit(w, err);
     else fl_table_abort(w);
     free(id);
+    free(cluster);
     free(level);
     fl_arena_free(arena);
     return st;

@@ -510,7 +510,7 @@ static florin_status heading(loader *l, const fl_yaml *y)
     static const char *const known[] = {
         "florin_task", "name",    "data",     "about", "moments", "population", "label",
         "label_delay", "train",   "validate", "test",  "gap",     "folds",      "negatives",
-        "removal",     "cluster", "cost",     "head",  "metrics"};
+        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics"};
     fl_task *t = l->t;
     int64_t version = 0;
 
@@ -529,6 +529,11 @@ static florin_status heading(loader *l, const fl_yaml *y)
     if (!st && strcmp(t->head, "trees") && strcmp(t->head, "probe") && strcmp(t->head, "blend"))
         st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err, "head '%s': trees, probe or blend",
                           t->head);
+    if (!st) st = text(l, y, "inputs", t->inputs, sizeof t->inputs);
+    if (!st && strcmp(t->inputs, "all") && strcmp(t->inputs, "fold") &&
+        strcmp(t->inputs, "sequence"))
+        st = fl_yaml_fail(fl_yaml_get(y, "inputs"), l->err, "inputs '%s': all, fold or sequence",
+                          t->inputs);
     if (!st) st = fl_yaml_num(y, "negatives", &t->negatives, l->err);
     if (!st && !(t->negatives > 0 && t->negatives <= 1))
         st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
@@ -579,6 +584,7 @@ florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char
     out->cost_alert = 5;
     out->drop_since_us = INT64_MIN;
     memcpy(out->head, "trees", 6);
+    memcpy(out->inputs, "all", 4);
     florin_status st = arena ? fl_yaml_parse(arena, &y, body, n, name, err)
                              : fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", name);
     if (!st) st = load(&l, y);

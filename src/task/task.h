@@ -59,6 +59,7 @@ typedef struct fl_task {
     int cluster;                  /* entity kind of the bootstrap; -1: payer */
     double cost_miss, cost_alert; /* in major units; miss 0: the amount of the event */
     char head[16];                /* trees, probe, blend */
+    char inputs[16];              /* all, fold, sequence (surprise, tails and embedding alone) */
 
     uint32_t card_k, precisions, fprs, moneys;
     uint32_t precision_at[FL_CHOICES_MAX];

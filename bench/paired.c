@@ -1,0 +1,137 @@
+/* paired OURS.csv COLUMN PEER.csv COLUMN [DRAWS]: AUC and average precision of two sets of scores for the same rows, and
+ * their difference with a paired bootstrap by cluster, as one JSON object.
+ *
+ * OURS is what `florin fit --scores` writes (id, y, ..., period, cluster); figures are means over the periods. PEER is a CSV with a column `id` (or a name ending in _ID) and the named one. */
+#include "base/file.h"
+#include "task/metrics.h"
+
+#include <stdio.h>
+
+typedef struct {
+    fl_map64 at; /* id -> place */
+    size_t n, cap[5];
+    double *score;
+    float *y;
+    uint64_t *cluster, *id;
+    uint32_t *part;
+} table;
+
+static bool add(table *t, uint64_t id, double score, float y, uint64_t cluster, uint32_t part)
+{
+    bool inserted;
+    uint32_t *v = fl_map64_insert(&t->at, id, &inserted);
+    size_t n = t->n + 1;
+    if (!v || !inserted || !fl_grow((void **)&t->score, &t->cap[0], n, sizeof *t->score) ||
+        !fl_grow((void **)&t->y, &t->cap[1], n, sizeof *t->y) ||
+        !fl_grow((void **)&t->cluster, &t->cap[2], n, sizeof *t->cluster) ||
+        !fl_grow((void **)&t->part, &t->cap[3], n, sizeof *t->part) ||
+        !fl_grow((void **)&t->id, &t->cap[4], n, sizeof *t->id))
+        return false;
+    *v = (uint32_t)t->n;
+    t->score[t->n] = score;
+    t->y[t->n] = y;
+    t->cluster[t->n] = cluster;
+    t->id[t->n] = id;
+    t->part[t->n++] = part;
+    return true;
+}
+
+/* Cells of one line; plain CSV without quotes, as both kinds of file are. */
+static int split(char *line, char **cell, int max)
+{
+    int n = 0;
+    line[strcspn(line, "\r\n")] = 0;
+    for (char *p = line; p && n < max; n++) {
+        cell[n] = p;
+        p = strchr(p, ',');
+        if (p) *p++ = 0;
+    }
+    return n;
+}
+
+static int column(char **cell, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(cell[i], name)) return i;
+    return -1;
+}
+
+static bool load(table *t, const char *path, const char *score, uint32_t *parts)
+{
+    char line[4096], *cell[64];
+    FILE *f = fopen(path, "r");
+    if (!f || !fgets(line, sizeof line, f)) {
+        if (f) fclose(f);
+        fprintf(stderr, "paired: %s: can't be read\n", path);
+        return false;
+    }
+    int n = split(line, cell, 64), s = column(cell, n, score), y = column(cell, n, "y"),
+        c = column(cell, n, "cluster"), p = column(cell, n, "period"), id = column(cell, n, "id");
+    if (id < 0) id = column(cell, n, "TRANSACTION_ID");
+    bool ok = s >= 0 && y >= 0 && id >= 0;
+    while (ok && fgets(line, sizeof line, f)) {
+        int k = split(line, cell, 64);
+        ok = k == n;
+        if (!ok) break;
+        while (cell[id][0] == '0' && cell[id][1]) cell[id]++; /* "00012" and 12 are one customer */
+        uint64_t key = fl_hash64(cell[id], strlen(cell[id]), 1) | 1;
+        uint64_t cluster = c >= 0 ? fl_hash64(cell[c], strlen(cell[c]), 2) : key;
+        uint32_t part = p >= 0 ? (uint32_t)strtoul(cell[p], NULL, 10) : 0;
+        if (part >= *parts) *parts = part + 1;
+        ok = add(t, key, strtod(cell[s], NULL), strtof(cell[y], NULL) > .5f, cluster, part);
+    }
+    fclose(f);
+    if (!ok) fprintf(stderr, "paired: %s: needs id, y and %s, each id once\n", path, score);
+    return ok;
+}
+
+static void print(const char *name, const fl_interval *iv)
+{
+    printf("\"%s\":{\"ours\":%.5f,\"peer\":%.5f,\"difference\":%.5f,\"low\":%.5f,\"high\":%.5f}",
+           name, iv[0].value, iv[2].value, iv[4].value, iv[4].low, iv[4].high);
+}
+
+int main(int argc, char **argv)
+{
+    table a = {0}, b = {0};
+    fl_interval iv[6];
+    florin_error err = {0};
+    if (argc < 5) {
+        fprintf(stderr, "usage: paired OURS.csv COLUMN PEER.csv COLUMN [DRAWS]\n");
+        return 2;
+    }
+    if (!fl_map64_init(&a.at, 1024) || !fl_map64_init(&b.at, 1024)) return 7;
+    uint32_t parts = 1, other = 1;
+    if (!load(&a, argv[1], argv[2], &parts) || !load(&b, argv[3], argv[4], &other)) return 3;
+    double *peer = calloc(a.n, sizeof *peer);
+    size_t missing = 0, labels = 0;
+    for (size_t i = 0; peer && i < a.n; i++) {
+        uint32_t *v = fl_map64_find(&b.at, a.id[i]);
+        if (!v) {
+            missing++;
+            continue;
+        }
+        peer[i] = b.score[*v];
+        labels += a.y[i] != b.y[*v];
+    }
+    if (missing || labels || a.n != b.n) {
+        fprintf(stderr,
+                "paired: %zu of our %zu rows are not among the peer's %zu, %zu labels differ\n",
+                missing, a.n, b.n, labels);
+        return 3;
+    }
+    const fl_scored s = {a.n, a.score, a.y, a.cluster, a.part, parts};
+    florin_context ctx = FLORIN_CONTEXT_INIT;
+    if (!peer ||
+        fl_bootstrap(iv, &s, peer, argc > 5 ? (uint32_t)atoi(argv[5]) : 500, 1, &ctx, &err)) {
+        fprintf(stderr, "paired: %s\n", err.message);
+        return 3;
+    }
+    printf("{\"rows\":%zu,", a.n);
+    print("auc", &iv[0]);
+    printf(",");
+    print("ap", &iv[1]);
+    printf("}\n");
+    free(peer);
+    return 0;
+}
