@@ -39,7 +39,7 @@ mean=$(awk -v a="$(json fraud.json systems.0.periods.0.metrics.ap)" -v b="$(json
 equal "$mean" "$(printf '%.6f' "$(json fraud.json systems.0.metrics.ap.value)")"
 # Per-row scores: one per judged payment, under the payments' own ids, both classes, both periods, a fair coin's order no more.
 equal "$(wc -l <fraud.csv)" $(($(json fraud.json test.rows) + 1))
-has fraud.csv '^id,y,score,baseline,probability,score99,time,period$'
+has fraud.csv '^id,y,score,baseline,probability,score99,time,period,cluster$'
 has fraud.csv '^p[0-9]+,1(\.0)?,'
 equal "$(cut -d, -f8 fraud.csv | tail -n +2 | sort -u | tr '\n' ' ')" "0 1 "
 equal "$(cut -d, -f1 fraud.csv | sort | uniq -d | wc -l)" 0
