@@ -15,11 +15,13 @@ number() { "$get" "$1" "$2"; }
 mean() { awk '{s += $1; n++} END {printf "%.5f", s / n}'; }
 # line CASE OURS PEER UNIT TARGET GOAL MEASURED [WHY]: keeps a result line. MEASURED is held against TARGET (null: none).
 line() {
-    awk -v b="$bench" -v c="$1" -v o="$2" -v p="$3" -v u="$4" -v t="$5" -v g="$6" -v m="$7" -v w="${8:-}" 'BEGIN {
+    awk -v b="$bench" -v c="$1" -v o="$2" -v p="$3" -v u="$4" -v t="$5" -v g="$6" -v m="$7" -v w="${8:-}" '
+    function json(x) { return x == "null" ? x : sprintf("%.6g", x) } # .735 is not JSON, 0.735 is
+    BEGIN {
         ratio = p == "null" || p == 0 ? "null" : sprintf("%.4f", o / p)
         met = w != "" ? "false" : t == "null" ? "true" : m + 0 >= t + 0 ? "true" : "false"
         printf "{\"bench\":\"%s\",\"case\":\"%s\",\"ours\":%s,\"peer\":%s,\"ratio\":%s,\"unit\":\"%s\",\"target\":%s,\"goal\":%s,\"met\":%s%s}\n",
-            b, c, o, p, ratio, u, t, g, met, w == "" ? "" : ",\"why\":\"" w "\"" }'
+            b, c, json(o), json(p), ratio, u, json(t), json(g), met, w == "" ? "" : ",\"why\":\"" w "\"" }'
 }
 keep() { lines+=("$(line "$@")"); }
 # baseline NAME: path of a baseline's per-row scores, unpacked; fails aloud when absent
