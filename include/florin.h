@@ -275,14 +275,19 @@ typedef struct {
     const char *out; /* table of scores, .parquet or .csv; NULL: none */
     const char *from,
         *to; /* events in [from, to) are scored; NULL: all. Earlier ones only move the states */
-    const char *head; /* of the top list; NULL: the first that scores events */
+    const char
+        *head; /* of the top list; NULL: the first that scores events (with `at`: entities) */
     const char *tier; /* NULL: best of this CPU */
-    uint32_t top;     /* most suspicious events to list with reasons, at most 1000 */
+    uint32_t top;     /* most suspicious events to list with reasons, or entities; at most 1000 */
     int check; /* replay only: hold both paths against each other, FLORIN_EQUALITY at a difference */
+    const char *
+        at; /* score only: judge every entity that has an event before this moment ("end": the whole log) by a
+                       head at a date, instead of events. NULL: events */
 } florin_score_options;
 #define FLORIN_SCORE_INIT                                                                          \
     {                                                                                              \
-        sizeof(florin_score_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0  \
+        sizeof(florin_score_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, \
+            NULL                                                                                   \
     }
 
 /* Offline: the path that features and embeddings take. Errors: FLORIN_ESCHEMA model and log differ, FLORIN_EUSAGE no

@@ -68,6 +68,39 @@ ok "$FLORIN" replay more --model fraud.florin --check --out more.csv --quiet
 equal "$(grep -c '^"\{0,1\}x[12]"\{0,1\},' more.csv)" 2
 no_nan more.csv
 
+# --- entities at a date
+cat >churn.yaml <<'Y'
+florin_task: 1
+name: churn
+moments: {entity: card, every: 4d}
+population: {active: {event: payment, within: 20d}}
+label: {event: payment, within: 7d, is: absent}
+train: {from: 2025-01-15, to: 2025-02-05}
+test: {from: 2025-02-16, to: 2025-02-22}
+head: trees
+Y
+ok "$FLORIN" fit log --task churn.yaml --model fraud.florin --out both.florin --rounds 6 --draws 20 --quiet
+ok "$FLORIN" score log --model both.florin --at 2025-02-16 --top 5 --out churn.csv --json
+equal "$(json out.txt head) $(json out.txt entity) $(json out.txt top.#)" "churn card 5"
+cards=$(json out.txt entities)
+equal "$(wc -l <churn.csv)" $((cards + 1))
+equal "$(head -1 churn.csv | tr -d '"')" card,at,probability,score,level,days_since_last_event
+cut -d, -f3 tables/payments.csv | sort -u >want
+tail -n +2 churn.csv | cut -d, -f1 | sort -u | comm -23 - want >strangers
+equal "$(cat strangers)" ""
+no_nan churn.csv out.txt
+ok "$FLORIN" score log --model both.florin --at end --top 3
+has out.txt '^  3\. c[0-9]+  score [0-9]+ \([0-9.]+ %\)  last event .* before'
+ok "$FLORIN" score log --model both.florin --json --quiet
+equal "$(json out.txt heads.#)" 1
+fails 2 'leave out --from' "$FLORIN" score log --model both.florin --at end --from 2025-02-01
+fails 2 'no head that judges entities' "$FLORIN" score log --model fraud.florin --at end
+fails 2 'scores events, not entities' "$FLORIN" score log --model both.florin --at end --head fraud
+fails 2 'scores entities at a date' "$FLORIN" score log --model both.florin --head churn
+fails 2 'not a time' "$FLORIN" score log --model both.florin --at tomorrow
+fails 3 'no card has an event' "$FLORIN" score log --model both.florin --at 2024-01-01
+fails 2 '.' "$FLORIN" replay log --model both.florin --at end
+
 # --- heads and files that do not fit
 fails 2 'no head that scores events' "$FLORIN" score log --model net.florin
 fails 2 'no head churn.*fraud' "$FLORIN" score log --model fraud.florin --head churn --top 1

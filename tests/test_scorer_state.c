@@ -137,6 +137,63 @@ static void test_as_if_never_stopped(void **state)
     goes_on(11, refitted_path);
 }
 
+/* A model of fold heads alone has no streams, and its state goes on just the same. */
+static void test_fold_alone(void **state)
+{
+    char path[512], saved[512], again[512];
+    fl_log *log;
+    fl_fold_plan *plan;
+    florin_model *m;
+    florin_scorer *s, *t;
+    florin_head_score none[1];
+    size_t n, k;
+    florin_error err = {0};
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", scratch_path("fold.model"));
+    snprintf(saved, sizeof saved, "%s", scratch_path("fold.state"));
+    snprintf(again, sizeof again, "%s", scratch_path("fold.again"));
+    assert_int_equal(fl_log_open(&log, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_fold_plan_new(&plan, fl_log_schema(log), NULL), FLORIN_OK);
+    json_t *meta = json_pack("{s:o, s:o, s:[]}", "schema", fl_schema_to_json(fl_log_schema(log)),
+                             "fold", fl_fold_plan_to_json(plan), "heads");
+    if (fl_model_file_save(path, meta, NULL, 0, &err)) fail_msg("%s", err.message);
+    json_decref(meta);
+    fl_fold_plan_free(plan);
+    m = open_model(path);
+    florin_scorer_options o = small(100, NULL);
+    assert_int_equal(florin_scorer_open(&s, m, &o, NULL), FLORIN_OK);
+    assert_int_equal(florin_scorer_heads(s), 0);
+    int64_t half = fl_log_time(log, SCORE_EVENTS / 2);
+    assert_int_equal(florin_scorer_warm(s, log_path, half, NULL, &err), FLORIN_OK);
+    save(s, saved);
+    o.state = saved;
+    if (florin_scorer_open(&t, m, &o, &err)) fail_msg("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        florin_scorer *each = i ? t : s;
+        florin_event e;
+        florin_label_arrival l;
+        florin_status item;
+        score_feed f;
+        score_feed_open(&f, log_path, each);
+        while (score_feed_next(&f, &e, &l) != FL_STEP_END)
+            if (e.time_us >= half)
+                assert_int_equal(florin_score(each, &e, 1, none, &item, NULL), FLORIN_OK);
+        score_feed_close(&f);
+    }
+    save(s, saved);
+    save(t, again);
+    char *x = contents(saved, &n), *y = contents(again, &k);
+    assert_int_equal(n, k);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+    florin_scorer_close(s);
+    florin_scorer_close(t);
+    florin_model_close(m);
+    fl_log_close(log);
+}
+
 /* A small state and its file. */
 static void make_state(const char *path, uint32_t steps)
 {
@@ -381,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_if_never_stopped),
+        cmocka_unit_test(test_fold_alone),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_forged),
         cmocka_unit_test(test_belongs),

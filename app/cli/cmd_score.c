@@ -19,8 +19,11 @@ static int run(cli *c, int argc, char **argv, bool live)
         {"--head", CLI_TEXT, &o.head, "NAME", "head of the top list (default: the first)"},
         {"--tier", CLI_TEXT, &o.tier, "NAME",
          "kernels: ref or avx2 (default: the best of this CPU)"},
-        {live ? "--check" : NULL, CLI_FLAG, &check, NULL,
-         "run the offline path beside it and fail at the first different bit"},
+        live ? (cli_option){"--check", CLI_FLAG, &check, NULL,
+                            "run the offline path beside it and fail at the first different bit"}
+             : (cli_option){"--at", CLI_TEXT, &o.at, "TIME",
+                            "judge every entity known before this moment (end: the whole log) by a "
+                            "head at a date, such as churn"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;

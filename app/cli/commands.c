@@ -33,8 +33,9 @@ const cli_command cli_commands[] = {
      "florin fit payments.log --task fraud.yaml --model base.florin --out fraud.florin", cmd_fit},
     {"eval", "judge a head again, on this or another log", "LOG --task TASK.yaml --model MODEL",
      "florin eval payments.log --task fraud.yaml --model fraud.florin --json", cmd_eval},
-    {"score", "score a log with a model's heads", "LOG --model MODEL [--out FILE] [--top N]",
-     "florin score payments.log --model fraud.florin --top 10 --out scores.parquet", cmd_score},
+    {"score", "score a log with a model's heads", "LOG --model MODEL [--out FILE] [--top N] [--at TIME]",
+     "florin score payments.log --model fraud.florin --top 10 --out scores.parquet\n"
+     "florin score payments.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},
     {"replay", "the same event by event through the live path", "LOG --model MODEL [--check]",
      "florin replay payments.log --model fraud.florin --check", cmd_replay},
     /* doctor */
