@@ -176,9 +176,11 @@ static void test_fold_alone(void **state)
         florin_status item;
         score_feed f;
         score_feed_open(&f, log_path, each);
-        while (score_feed_next(&f, &e, &l) != FL_STEP_END)
-            if (e.time_us >= half)
-                assert_int_equal(florin_score(each, &e, 1, none, &item, NULL), FLORIN_OK);
+        for (fl_step step; (step = score_feed_next(&f, &e, &l)) != FL_STEP_END;) {
+            if (step != FL_STEP_EVENT || e.time_us < half) continue;
+            assert_int_equal(florin_score(each, &e, 1, none, &item, NULL), FLORIN_OK);
+            assert_int_equal(item, FLORIN_OK);
+        }
         score_feed_close(&f);
     }
     save(s, saved);
