@@ -70,14 +70,14 @@ static void write_text(const florin_context *ctx, const json_t *j)
         fl_writef(ctx, " (trained on %lld, %lld positive)",
                   (long long)fl_json_int(train, "rows", 0),
                   (long long)fl_json_int(train, "positives", 0));
-    fl_writef(ctx, "\n  %-32s %-24s %-24s %s\n", "", "average precision", "AUC", "Brier");
+    fl_writef(ctx, "\n  %-40s %-24s %-24s %s\n", "", "average precision", "AUC", "Brier");
     json_array_foreach(systems, i, s)
     {
         const json_t *ap = metric(s, "ap"), *auc = metric(s, "auc");
         char label[64];
         snprintf(label, sizeof label, "%s: %s", fl_json_str(s, "name", ""),
                  fl_json_str(s, "label", ""));
-        fl_writef(ctx, "  %-32.32s %.4f [%.4f, %.4f]   %.4f [%.4f, %.4f]   %.5f\n", label,
+        fl_writef(ctx, "  %-40.40s %.4f [%.4f, %.4f]   %.4f [%.4f, %.4f]   %.5f\n", label,
                   fl_json_num(ap, "value", 0), fl_json_num(ap, "low", 0),
                   fl_json_num(ap, "high", 0), fl_json_num(auc, "value", 0),
                   fl_json_num(auc, "low", 0), fl_json_num(auc, "high", 0),

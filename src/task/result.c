@@ -83,7 +83,8 @@ json_t *fl_result_difference(const char *a, const char *b, const char *metric, c
     return j;
 }
 
-/* At most ~200 points of both curves, at the ends of groups of equal score. */
+/* Curves at the ends of groups of equal score, some 200 points each: precision and recall and the ROC in even steps,
+ * cost and money caught in steps that grow with the number of alerts, as they are read on a logarithmic axis. */
 static void curves(json_t *sys, const fl_judged *j, const double *score, const size_t *order)
 {
     double pos = 0, neg = 0, tp = 0, fp = 0, money = 0, all = 0;
@@ -93,15 +94,14 @@ static void curves(json_t *sys, const fl_judged *j, const double *score, const s
         neg += j->y[i] <= .5f;
         if (j->y[i] > .5f && j->amount[i] > 0) all += j->amount[i];
     }
-    double last_recall = -1, last_fpr = -1, last_share = -1, missed = all;
+    double last_recall = -1, last_fpr = -1, next = 1, n = (double)j->n;
     for (size_t i = 0; i < j->n; i++) {
         size_t r = order[i];
         tp += j->y[r] > .5f;
         fp += j->y[r] <= .5f;
         if (j->y[r] > .5f && j->amount[r] > 0) money += j->amount[r];
-        if (i + 1 < j->n && score[order[i + 1]] == score[r]) continue;
         bool end = i + 1 == j->n;
-        missed = j->task->cost_miss > 0 ? j->task->cost_miss * (pos - tp) : all - money;
+        if (!end && score[order[i + 1]] == score[r]) continue;
         if (pos > 0 && (tp / pos >= last_recall + .005 || end)) {
             last_recall = tp / pos;
             json_array_append_new(pr, json_pack("[f, f]", last_recall, tp / (tp + fp)));
@@ -110,14 +110,12 @@ static void curves(json_t *sys, const fl_judged *j, const double *score, const s
             last_fpr = fp / neg;
             json_array_append_new(roc, json_pack("[f, f]", last_fpr, tp / pos));
         }
-        double share = (double)(i + 1) / (double)j->n;
-        if (share >= last_share + .005 || end) {
-            last_share = share;
-            json_array_append_new(
-                cost, json_pack("[f, f]", share,
-                                1000 * ((tp + fp) * j->task->cost_alert + missed) / (double)j->n));
-            if (all > 0) json_array_append_new(caught, json_pack("[f, f]", tp + fp, money / all));
-        }
+        if (tp + fp < next && !end) continue;
+        next = (tp + fp) * 1.06;
+        double missed = j->task->cost_miss > 0 ? j->task->cost_miss * (pos - tp) : all - money;
+        double total = (tp + fp) * j->task->cost_alert + missed;
+        json_array_append_new(cost, json_pack("[f, f]", (tp + fp) / n, 1000 * total / n));
+        if (all > 0) json_array_append_new(caught, json_pack("[f, f]", tp + fp, money / all));
     }
     json_object_set_new(sys, "pr", pr);
     json_object_set_new(sys, "roc", roc);
@@ -330,6 +328,13 @@ json_t *fl_result_head(const fl_sample *s, const fl_judged *j)
     char from[32], to[32];
     uint64_t rows = 0, positives = 0;
     json_t *list = json_array();
+    fl_map64 entities = {0};
+
+    bool counted = fl_map64_init(&entities, 1024);
+    for (size_t i = 0; counted && i < j->n; i++)
+        counted = fl_map64_insert(&entities, fl_mix64(j->cluster[i]) | 1, NULL) != NULL;
+    json_int_t drawn = counted ? (json_int_t)entities.count : 0;
+    fl_map64_free(&entities);
 
     for (uint32_t k = 0; k < j->parts; k++) {
         uint64_t n = s->seen[j->first + k], bad = s->positives[j->first + k];
@@ -342,11 +347,11 @@ json_t *fl_result_head(const fl_sample *s, const fl_judged *j)
     }
     fl_time_format(p[0].from_us, from);
     fl_time_format(p[j->parts - 1].to_us, to);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:s, s:I, s:I, s:o}}", "report",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:s, s:I, s:I, s:I, s:o}}", "report",
                      "eval", "task", t->name, "data", t->data, "about", t->about, "part",
                      j->first < t->validates ? "validation" : "test", "per_event",
                      (int)t->per_event, "test", "from", from, "to", to, "rows", (json_int_t)rows,
-                     "positives", (json_int_t)positives, "periods", list);
+                     "positives", (json_int_t)positives, "entities", drawn, "periods", list);
 }
 
 florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_log *log,
