@@ -676,7 +676,7 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
     if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
     if (!st) st = report(&f, &a, &b, &j, &s, json);
-    if (!st && net) pretraining_overlap(&f, &a, &j, s.ours, *json);
+    if (!st && net && strcmp(t->inputs, "fold")) pretraining_overlap(&f, &a, &j, s.ours, *json);
     if (!st) st = name_head(&f, &a);
     if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
     free_candidate(&a);
