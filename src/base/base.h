@@ -102,6 +102,13 @@ typedef struct {
 bool fl_map64_init(fl_map64 *m, size_t expected);
 void fl_map64_free(fl_map64 *m);
 uint32_t *fl_map64_find(const fl_map64 *m, uint64_t key); /* NULL: absent */
+/* Bring the key's place into the cache for a find or insert that follows some work later. */
+static inline void fl_map64_prefetch(const fl_map64 *m, uint64_t key)
+{
+    size_t i = m->cap ? (size_t)fl_mix64(key) & (m->cap - 1) : 0;
+    __builtin_prefetch(m->key + i);
+    __builtin_prefetch(m->value + i);
+}
 uint32_t *fl_map64_insert(fl_map64 *m, uint64_t key,
                           bool *inserted); /* NULL: no memory. New value is 0 */
 

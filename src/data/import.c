@@ -266,12 +266,15 @@ static florin_status take_row(fl_importer *m, const fl_duck_result *q, uint64_t 
     if (src->label_of >= 0)
         return add_labels(m, fl_event_id_hash((uint32_t)src->label_event, id.s, id.n), &labels);
 
+    if (wants_id) {
+        row.id_hash = fl_event_id_hash(source, id.s, id.n);
+        fl_log_writer_soon(m->w, row.id_hash);
+    }
     florin_status st = codes(m, q, r, &row);
     if (!st && !wants_id) st = row_identity(m, q, r, &row);
     if (!st && wants_id) {
         row.id = id.s;
         row.id_len = id.n;
-        row.id_hash = fl_event_id_hash(source, id.s, id.n);
         st = watch(m, &m->id[source], source, id, &src->id, false);
     }
     if (!st) st = fl_log_writer_row(m->w, &row, m->err);

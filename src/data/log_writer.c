@@ -11,6 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+enum { EXPECTED_MAX = 100000000, AHEAD = 8 };
+
 typedef struct {
     void *data;
     size_t cap;
@@ -38,18 +40,21 @@ struct fl_log_writer {
     bool sorted, keep_ids;
     int lock;
     uint8_t key[16];
-    json_t *manifest; /* as it will be */
-    uint32_t files;   /* number of the last segment file */
-    uint64_t base;    /* rows in segments, written or not yet in the manifest */
-    uint64_t rows, limit;
+    json_t *manifest;           /* as it will be */
+    uint32_t files;             /* number of the last segment file */
+    uint64_t base;              /* rows in segments, written or not yet in the manifest */
+    uint64_t rows, limit, room; /* room: rows that every column has space for */
     column time, amount, type, marks, currency, id, id_end, entity[FL_KINDS_MAX],
         category[FL_CATEGORIES_MAX], number[FL_NUMBERS_MAX], present;
     fl_buf id_text;
     dictionary entities[FL_KINDS_MAX], values[FL_CATEGORIES_MAX];
-    fl_map64 ids; /* event id -> row + 1 once flushed, 0 while waiting */
+    fl_map64
+        ids; /* event id -> row + 1; of waiting rows as if they were in order of time already */
+    uint64_t fresh; /* id of the row added last, 0 when it was a duplicate: its labels are news */
     waiting_label *label;
     size_t labels, labels_cap;
-    fl_map64 told; /* labels that the log has: the same one again is not a correction */
+    fl_map64 told;      /* labels that the log has: the same one again is not a correction */
+    size_t labels_told; /* of the waiting ones, how many are in `told` */
     int64_t last_us, clock_us;
     uint64_t added;
     fl_log_written stats;
@@ -260,6 +265,21 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
     return FLORIN_OK;
 }
 
+florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error *err)
+{
+    fl_map64 ids;
+    if (w->ids.count || rows > EXPECTED_MAX) return FLORIN_OK;
+    if (!fl_map64_init(&ids, (size_t)rows)) return fl_fail(err, FLORIN_ENOMEM, "%s", w->path);
+    fl_map64_free(&w->ids);
+    w->ids = ids;
+    return FLORIN_OK;
+}
+
+void fl_log_writer_soon(const fl_log_writer *w, uint64_t event_id)
+{
+    fl_map64_prefetch(&w->ids, event_id);
+}
+
 static florin_status dictionary_add(dictionary *d, uint64_t hash, const char *text, size_t n,
                                     bool keep, uint32_t *code, florin_error *err)
 {
@@ -300,8 +320,9 @@ florin_status fl_log_writer_entity(fl_log_writer *w, int kind, const char *text,
 
 static bool grow_columns(fl_log_writer *w)
 {
-    size_t n = (size_t)w->rows + 1;
+    size_t n = w->room ? 2 * (size_t)w->room : 1024;
     const fl_schema *s = w->schema;
+    if (w->rows < w->room) return true;
     bool ok = fl_grow(&w->time.data, &w->time.cap, n, 8) &&
               fl_grow(&w->amount.data, &w->amount.cap, n, 8) &&
               fl_grow(&w->type.data, &w->type.cap, n, 1) &&
@@ -316,10 +337,11 @@ static bool grow_columns(fl_log_writer *w)
         ok = fl_grow(&w->category[f].data, &w->category[f].cap, n, 4);
     for (uint32_t f = 0; f < s->numbers && ok; f++)
         ok = fl_grow(&w->number[f].data, &w->number[f].cap, n, 4);
+    if (ok) w->room = n;
     return ok;
 }
 
-static florin_status flush(fl_log_writer *w, florin_error *err);
+static florin_status flush(fl_log_writer *w, bool more, florin_error *err);
 
 florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_error *err)
 {
@@ -328,7 +350,7 @@ florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_
                        (unsigned long long)w->added + 1);
     w->last_us = row->time_us;
     if (w->rows == w->limit && w->sorted) {
-        florin_status st = flush(w, err);
+        florin_status st = flush(w, true, err);
         if (st) return st;
     }
     if (w->base + w->rows >= UINT32_MAX - 1)
@@ -346,10 +368,12 @@ florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_
     bool inserted;
     uint32_t *seen = fl_map64_insert(&w->ids, hash, &inserted);
     if (!seen) return fl_fail(err, FLORIN_ENOMEM, "%zu event ids", w->ids.count);
+    w->fresh = inserted ? hash : 0;
     if (!inserted) {
         w->stats.duplicates++;
         return FLORIN_OK;
     }
+    *seen = (uint32_t)(w->base + w->rows + 1);
     if (!grow_columns(w))
         return fl_fail(err, FLORIN_ENOMEM, "%llu rows", (unsigned long long)w->rows);
     fl_buf_add(&w->id_text, id, len);
@@ -374,19 +398,49 @@ florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_
     return FLORIN_OK;
 }
 
+/* Bring `told` up to date with the waiting labels. */
+static florin_status settle_told(fl_log_writer *w, florin_error *err)
+{
+    for (; w->labels_told < w->labels; w->labels_told++) {
+        const waiting_label *l = &w->label[w->labels_told];
+        bool inserted;
+        if (!fl_map64_insert(&w->told, label_key(l->id, l->label, l->value, l->arrival_us),
+                             &inserted))
+            return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->told.count);
+    }
+    return FLORIN_OK;
+}
+
+/* Nobody has spoken of a fresh event yet but the labels just before; of the others `told` knows. */
+static florin_status is_told(fl_log_writer *w, const waiting_label *l, bool *told,
+                             florin_error *err)
+{
+    *told = false;
+    if (l->id == w->fresh) {
+        for (size_t i = w->labels; i-- && w->label[i].id == l->id && !*told;)
+            *told = w->label[i].label == l->label && w->label[i].arrival_us == l->arrival_us &&
+                    memcmp(&w->label[i].value, &l->value, sizeof l->value) == 0;
+        return FLORIN_OK;
+    }
+    florin_status st = settle_told(w, err);
+    if (!st)
+        *told =
+            fl_map64_find(&w->told, label_key(l->id, l->label, l->value, l->arrival_us)) != NULL;
+    return st;
+}
+
 florin_status fl_log_writer_label(fl_log_writer *w, uint64_t event_id, uint8_t label, float value,
                                   int64_t arrival_us, florin_error *err)
 {
-    if (!event_id) event_id = 1;
-    bool inserted;
-    if (!fl_map64_insert(&w->told, label_key(event_id, label, value, arrival_us), &inserted))
-        return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->told.count);
-    if (!inserted) return FLORIN_OK;
+    waiting_label l = {event_id ? event_id : 1, arrival_us, value, label};
+    bool told;
+    florin_status st = is_told(w, &l, &told, err);
+    if (st || told) return st;
     void *p = w->label;
     if (!fl_grow(&p, &w->labels_cap, w->labels + 1, sizeof *w->label))
         return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->labels);
     w->label = p;
-    w->label[w->labels++] = (waiting_label){event_id, arrival_us, value, label};
+    w->label[w->labels++] = l;
     return FLORIN_OK;
 }
 
@@ -451,17 +505,17 @@ static florin_status reorder_ids(fl_log_writer *w, const uint32_t *order, florin
     return FLORIN_OK;
 }
 
-static florin_status sort_rows(fl_log_writer *w, florin_error *err)
+static florin_status sort_rows(fl_log_writer *w, bool *moved, florin_error *err)
 {
+    *moved = false;
     size_t n = (size_t)w->rows;
     if (!n) return FLORIN_OK;
     uint32_t *order = time_order(w->time.data, n);
     uint8_t *scratch = fl_alloc(n, 8);
     florin_status st =
         order && scratch ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "sorting %zu rows", n);
-    bool moved = false;
-    for (size_t i = 0; !st && i < n && !moved; i++) moved = order[i] != i;
-    if (!st && moved) {
+    for (size_t i = 0; !st && i < n && !*moved; i++) *moved = order[i] != i;
+    if (!st && *moved) {
         st = reorder_ids(w, order, err);
         reorder(w->time.data, 8, order, n, scratch);
         reorder(w->amount.data, 8, order, n, scratch);
@@ -490,6 +544,7 @@ static florin_status take_labels(fl_log_writer *w, fl_label **out, uint64_t *n, 
     size_t kept = 0;
     *n = 0;
     for (size_t i = 0; i < w->labels; i++) {
+        if (i + AHEAD < w->labels) fl_map64_prefetch(&w->ids, w->label[i + AHEAD].id);
         const uint32_t *row = fl_map64_find(&w->ids, w->label[i].id);
         if (row && *row)
             l[(*n)++] = (fl_label){.arrival_us = w->label[i].arrival_us,
@@ -614,6 +669,7 @@ static void clear_batch(fl_log_writer *w)
 {
     w->base += w->rows;
     w->rows = 0;
+    w->fresh = 0;
     w->added = 0;
     w->id_text.len = 0;
     for (uint32_t k = 0; k < w->schema->kinds; k++) {
@@ -626,28 +682,33 @@ static void clear_batch(fl_log_writer *w)
     }
 }
 
-static void number_rows(fl_log_writer *w)
+static void number_rows(fl_log_writer *w, bool moved)
 {
     const uint64_t *id = w->id.data;
     const int64_t *time = w->time.data;
     for (uint64_t r = 0; r < w->rows; r++) {
-        *fl_map64_find(&w->ids, id[r]) = (uint32_t)(w->base + r + 1);
+        if (moved && r + AHEAD < w->rows) fl_map64_prefetch(&w->ids, id[r + AHEAD]);
+        if (moved) *fl_map64_find(&w->ids, id[r]) = (uint32_t)(w->base + r + 1);
         if (time[r] < w->clock_us) w->stats.late++;
         else w->clock_us = time[r];
     }
 }
 
-static florin_status flush(fl_log_writer *w, florin_error *err)
+/* more: rows may follow, so what these labels said must be remembered. */
+static florin_status flush(fl_log_writer *w, bool more, florin_error *err)
 {
+    bool moved;
     fl_label *labels = NULL;
     uint64_t n = 0, hash = 0, bytes = 0;
     fl_blocks_writer *b = NULL;
     char file[32], names[32];
-    florin_status st = sort_rows(w, err);
+    florin_status st = sort_rows(w, &moved, err);
     if (st) return st;
-    number_rows(w);
-    st = take_labels(w, &labels, &n, err);
+    number_rows(w, moved);
+    if (more) st = settle_told(w, err);
+    if (!st) st = take_labels(w, &labels, &n, err);
     if (st) return st;
+    w->labels_told = w->labels;
     if (!w->rows && !n) {
         free(labels);
         return FLORIN_OK;
@@ -688,7 +749,7 @@ static florin_status flush(fl_log_writer *w, florin_error *err)
 
 florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats, florin_error *err)
 {
-    florin_status st = flush(w, err);
+    florin_status st = flush(w, false, err);
     char *path = fl_path_join(w->path, FL_MANIFEST);
     if (!st && !path) st = fl_fail(err, FLORIN_ENOMEM, "%s", w->path);
     bool changed = w->stats.rows || w->stats.labels || !fl_file_exists(path ? path : "");

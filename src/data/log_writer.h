@@ -21,6 +21,10 @@ typedef struct {
 florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl_schema *schema,
                                  bool sorted, bool keep_ids, const florin_context *ctx,
                                  florin_error *err);
+/* Tell how many rows will come, about: saves growing. */
+florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error *err);
+/* A row with this id_hash comes next, after some work of the caller: hides the wait for memory. */
+void fl_log_writer_soon(const fl_log_writer *w, uint64_t event_id);
 /* Codes: dense numbers private to the writer, then rewritten. value_code gives the number of a category
  * value, entity_code that of an identifier; both copy the text when it is new. */
 florin_status fl_log_writer_value(fl_log_writer *w, int field, const char *text, size_t n,

@@ -97,6 +97,7 @@ static florin_status open_log(sim_writer *x, const fl_simulate_options *opt,
 {
     const char *names[SIM_CATEGORIES];
     florin_status st = fl_log_writer_open(&x->log, opt->log, x->schema, true, true, ctx, err);
+    if (!st) st = fl_log_writer_expect(x->log, opt->events, err);
     if (st) return st;
     for (int i = 0; i < SIM_CATEGORIES; i++) names[i] = sim_categories[i].name;
     st = value_codes(x, FIELD_CATEGORY, names, SIM_CATEGORIES, x->category, err);
@@ -262,6 +263,7 @@ static florin_status to_log(sim_writer *x, const sim_event *e, int64_t time_us, 
     for (int k = 0; k < FL_KINDS_MAX; k++) row.entity[k] = FL_NONE;
     for (int k = 0; k < FL_CATEGORIES_MAX; k++) row.category[k] = FL_NONE;
     row.id_hash = fl_event_id_hash(e->type, x->id, x->id_len);
+    fl_log_writer_soon(x->log, row.id_hash);
     if (e->merchant != FL_NONE)
         row.category[FIELD_CATEGORY] = x->category[x->w->merchant[e->merchant].category];
     if (e->type != SIM_SALARY) row.category[FIELD_COUNTRY] = x->country[e->country];
