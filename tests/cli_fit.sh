@@ -75,9 +75,11 @@ label: {event: payment, within: 20d, is: absent}
 train: {from: 2025-02-01}
 validate: {from: 2025-04-19, to: 2025-04-27}
 test: {at: 2025-05-25}
+cost: {alert: 4, miss: 40}
 head: blend
 Y
-ok "$FLORIN" fit bank --task churn.yaml --model fraud.florin --out both.florin --scores churn.csv $fit
+ok "$FLORIN" fit bank --task churn.yaml --model fraud.florin --out both.florin --scores churn.csv --report churn.json $fit
+equal "$(printf '%.4f' "$(json churn.json systems.0.confusion.threshold)")" 0.1000 # an alert costs a tenth of a miss
 ok "$FLORIN" fit bank --task churn.yaml --model both.florin --out both.florin $fit
 ok "$FLORIN" eval bank --task churn.yaml --model both.florin --draws 20
 ok "$FLORIN" eval bank --task last.yaml --model both.florin --scores eval2.csv --draws 20
@@ -98,6 +100,21 @@ Y
 ok "$FLORIN" fit bank --task churn_sql.yaml --out sql.florin --scores sql.csv $fit
 ok "$FLORIN" fit bank --task churn.yaml --out expr.florin --scores expr.csv $fit
 same expr.csv sql.csv
+# Folds from a file: every row is scored by what learnt from the other folds.
+tail -n +2 churn.csv | cut -d, -f1 | awk 'BEGIN { print "card,fold" } { print $0 "," NR % 3 }' >folds.csv
+sed '/^train:/d; /^validate:/d' churn.yaml >folds.yaml
+echo 'folds: folds.csv' >>folds.yaml
+ok "$FLORIN" fit bank --task folds.yaml --out folds.florin --scores folded.csv $fit
+equal "$(cut -d, -f1 folded.csv | sort | tail -n +1 | md5sum)" "$(cut -d, -f1 churn.csv | sort | md5sum)"
+sed '/^train:/d; /^validate/d' last.yaml >event_folds.yaml
+sed 's/^card,/id,/' folds.csv >by_card.csv
+echo 'folds: by_card.csv' >>event_folds.yaml
+ok "$FLORIN" fit bank --task event_folds.yaml --out event_folds.florin --scores event_folds.csv $fit
+ok test "$(wc -l <event_folds.csv)" -gt 100
+echo 'c,9x' >>folds.csv
+fails 3 'folds.csv: line [0-9]+: fold .9x. is not a number' "$FLORIN" fit bank --task folds.yaml --out x $fit
+rm folds.csv
+fails 6 'folds.csv' "$FLORIN" fit bank --task folds.yaml --out x $fit
 # Known too early for what it rests on; known before it is predicted.
 sed 's/20 DAY AS known_at/2 DAY AS known_at/' churn_sql.yaml >early.yaml
 fails 8 'early.yaml:[0-9]+: label: sql: .*known_at is too early' "$FLORIN" fit bank --task early.yaml --out x $fit

@@ -101,6 +101,7 @@ static void wrong_keys_and_names(void **state)
     refuse(FLORIN_EINPUT, "florin_task: 1\n", "name: missing");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "heads: trees\n", "did you mean 'head'");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "head: forest\n", "trees, probe or blend");
+    refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "inputs: half\n", "all, fold or sequence");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "negatives: 0\n", "above 0");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "negatives: many\n", "needs a number");
     refuse(FLORIN_EINPUT, HEAD TRAIN TEST, "moments: needs");
@@ -285,6 +286,44 @@ static void outcomes_at_dates(void **state)
     fl_sample_free(&s);
 }
 
+/* What is learnt from is what scoring computes: the rows of a sample are those of one event after the other. */
+static void rows_are_what_scoring_computes(void **state)
+{
+    (void)state;
+    fl_task t =
+        task_of(EVENTS "train: {from: 2020-09-13}\ntest: {from: 2020-09-17, to: 2020-09-20}\n");
+    fl_task d =
+        task_of(CARDS "train: {from: 2020-09-14}\ntest: {from: 2020-09-18, to: 2020-09-20}\n");
+    fl_sample s, at;
+    fl_encode *e;
+    florin_error err = {0};
+    assert_int_equal(fl_sample_take(&s, &t, model, log_, 1, NULL, &err), FLORIN_OK);
+    assert_int_equal(fl_sample_take(&at, &d, model, log_, 1, NULL, &err), FLORIN_OK);
+    assert_int_equal(fl_encode_open(&e, model, log_, &err), FLORIN_OK);
+    uint64_t row;
+    fl_event event;
+    const float *values;
+    const fl_fold_carry *carry;
+    float *entity = fl_calloc(at.width, sizeof *entity);
+    size_t r = 0, q = 0;
+    assert_true(s.rows > 200 && at.rows > 50 && s.width == fl_model_row_width(model));
+    for (bool more = true; more;) {
+        for (; q < at.rows && fl_encode_peek(e) >= at.time_us[q]; q++) {
+            fl_encode_entity(e, 0, (uint32_t)at.row[q], at.time_us[q], entity);
+            assert_memory_equal(entity, at.x + q * at.width, at.width * sizeof *entity);
+        }
+        more = fl_encode_next(e, &row, &event, &values, &carry);
+        if (!more || r == s.rows || s.row[r] != row) continue;
+        assert_memory_equal(values, s.x + r++ * s.width, s.width * sizeof *values);
+    }
+    assert_int_equal(r, s.rows);
+    assert_int_equal(q, at.rows);
+    free(entity);
+    fl_encode_close(e);
+    fl_sample_free(&s);
+    fl_sample_free(&at);
+}
+
 static void folds_of(const char *text, florin_status want, const char *message)
 {
     const uint8_t key[16] = {1};
@@ -326,6 +365,7 @@ int main(void)
         cmocka_unit_test(labels_count_from_their_arrival),
         cmocka_unit_test(removal_leaves_known_cards_out),
         cmocka_unit_test(outcomes_at_dates),
+        cmocka_unit_test(rows_are_what_scoring_computes),
         cmocka_unit_test(folds_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
