@@ -140,6 +140,7 @@ static void test_network_json(void **state)
                                       "d",
                                       "features",
                                       "categories",
+                                      "backbone",
                                       "amount_edge",
                                       "number_mean",
                                       "number_scale",

@@ -30,10 +30,11 @@ static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_err
 
     for (int s = 0; s < FL_STREAMS; s++)
         if (m->stream[s].logits > logits) logits = m->stream[s].logits;
-    b->from_h_width = 3 * H + logits;
+    b->from_h_width = n->backbone->own(n) + logits;
     float **part[PARTS] = {&b->numbers, &b->hidden, &b->more, &b->encoded, &b->h,
                            &b->from_h,  &b->x,      &b->gx,   &b->peer,    &b->member};
-    size_t width[PARTS] = {fl_network_numbers(n), 2 * D, D, D, H, b->from_h_width, D, 3 * H, H, 0};
+    size_t width[PARTS] = {fl_network_numbers(n), 2 * D, D, D, H, b->from_h_width, D,
+                           n->backbone->input(n), H,     0};
     size_t offset[PARTS];
     for (int i = 0; i < PARTS; i++) {
         size_t size = i == PARTS - 1 ? fl_infer_member_size(m) : width[i] * b->max;
@@ -139,7 +140,8 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
     const fl_stream_weights *w = &m->stream[stream];
     const fl_kernels *k = m->kernels;
     uint32_t D = m->network->d, H = m->network->h;
-    size_t wide = b->from_h_width;
+    size_t wide = b->from_h_width, input = m->network->backbone->input(m->network),
+           own = m->network->backbone->own(m->network);
 
     for (uint32_t r = 0; r < count; r++)
         memcpy(b->h + (size_t)r * H, items[b->order[r]].state[stream]->h, H * sizeof *b->h);
@@ -148,16 +150,16 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
         const fl_model_item *item = &items[b->order[r]];
         const fl_state *state = item->state[stream];
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_infer_judge(m, stream, b->from_h + r * wide + 3 * (size_t)H, b->member, state,
+        fl_infer_judge(m, stream, b->from_h + r * wide + own, b->member, state,
                        &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
                        item->row + m->tail + rank * 2);
     }
     wave_inputs(m, b, items, count, stream);
-    k->linear(b->gx, 3 * (size_t)H, b->x, D, count, &w->wx, w->bx);
+    k->linear(b->gx, input, b->x, D, count, &w->wx, w->bx);
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
         fl_state *state = item->state[stream];
-        k->gru(state->h, b->gx + (size_t)r * 3 * H, b->from_h + r * wide, H);
+        m->network->backbone->advance(m, stream, state->h, b->gx + r * input, b->from_h + r * wide);
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
         fl_infer_count(m, state, item->event, &b->tokens[b->order[r]], gap);
         memcpy(item->row + m->embedding + (size_t)rank * H, state->h, H * sizeof(float));

@@ -32,8 +32,9 @@ florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, fl
     for (int i = 0; i < FL_STREAMS; i++)
         if (m->stream[i].logits > logits) logits = m->stream[i].logits;
     member = fl_infer_member_size(m);
-    size_t size[7] = {fl_network_numbers(n),     n->d,  2 * (size_t)n->d, n->d, 3 * (size_t)n->h,
-                      3 * (size_t)n->h + logits, member},
+    size_t size[7] =
+        {fl_network_numbers(n),        n->d,  2 * (size_t)n->d, n->d, n->backbone->input(n),
+         n->backbone->own(n) + logits, member},
            total = 0;
     float **part[7] = {&s->numbers, &s->encoded, &s->hidden, &s->x, &s->gx, &s->from_h, &s->member};
     for (int i = 0; i < 7; i++) total += padded(size[i]);
@@ -268,8 +269,8 @@ static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_ev
     int64_t dt = fl_infer_gap(state, event);
 
     k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
-    fl_infer_judge(m, stream, s->from_h + 3 * (size_t)H, s->member, state, tokens,
-                   fl_dt_token(dt, first), surprise, tail);
+    fl_infer_judge(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state,
+                   tokens, fl_dt_token(dt, first), surprise, tail);
     memcpy(s->x, s->encoded, D * sizeof *s->x);
     if (peer) {
         k->linear(s->hidden, D, peer, H, 1, &w->peer, NULL);
@@ -277,7 +278,7 @@ static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_ev
     }
     fl_infer_add_gap(m, stream, dt, first, s->x);
     k->linear(s->gx, 0, s->x, 0, 1, &w->wx, w->bx);
-    k->gru(state->h, s->gx, s->from_h, H);
+    m->network->backbone->advance(m, stream, state->h, s->gx, s->from_h);
     fl_infer_count(m, state, event, tokens, fl_dt_token(dt, first));
 }
 
@@ -317,7 +318,8 @@ void fl_model_predict(const fl_model *m, fl_model_scratch *s, int stream, const 
 
     assert(m->network && m->network->stream[stream] && target < m->targets);
     k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
-    float *logits = s->from_h + 3 * (size_t)m->network->h, *log_p = logits + head->logit;
+    float *logits = s->from_h + m->network->backbone->own(m->network),
+          *log_p = logits + head->logit;
     copied copy = copied_of(m, stream, logits, state, target);
     k->log_softmax(log_p, head->width);
     for (uint32_t c = 0; t->group && c < head->width; c++) {

@@ -3,6 +3,7 @@
 #ifndef FL_MODEL_INTERNAL_H
 #define FL_MODEL_INTERNAL_H
 
+#include "model/backbone.h"
 #include "model/model.h"
 
 typedef struct {
@@ -48,7 +49,7 @@ struct fl_model {
 /* Recent tokens of target t: [FL_COPY_SLOTS] each, behind h. */
 static inline fl_copy_slot *fl_state_slots(const fl_model *m, const fl_state *state, uint32_t t)
 {
-    return (fl_copy_slot *)(void *)(uintptr_t)(state->h + m->network->h) +
+    return (fl_copy_slot *)(void *)(uintptr_t)(state->h + m->network->backbone->state(m->network)) +
            (size_t)t * FL_COPY_SLOTS;
 }
 

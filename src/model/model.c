@@ -69,7 +69,7 @@ static void load_from_h(loader *l, int s, const float *wh, const float *bh, cons
 {
     fl_model *m = l->m;
     fl_stream_weights *sw = &m->stream[s];
-    size_t H = m->network->h, all = 3 * H + sw->logits;
+    size_t H = m->network->h, own = m->network->backbone->own(m->network), all = own + sw->logits;
     float *joined = fl_alloc(H * all, sizeof *joined);
 
     sw->bh = fl_alloc(all, sizeof *sw->bh);
@@ -78,15 +78,15 @@ static void load_from_h(loader *l, int s, const float *wh, const float *bh, cons
         free(joined);
         return;
     }
-    memcpy(sw->bh, bh, 3 * H * sizeof *bh);
-    for (size_t k = 0; k < H; k++) memcpy(joined + k * all, wh + k * 3 * H, 3 * H * sizeof *wh);
+    memcpy(sw->bh, bh, own * sizeof *bh);
+    for (size_t k = 0; k < H; k++) memcpy(joined + k * all, wh + k * own, own * sizeof *wh);
     for (uint32_t t = 0; t < m->targets; t++) {
-        size_t first = 3 * H + sw->head[t].logit, n = sw->head[t].width;
+        size_t first = own + sw->head[t].logit, n = sw->head[t].width;
         memcpy(sw->bh + first, b[t], n * sizeof *bh);
         for (size_t k = 0; k < H; k++)
             for (size_t i = 0; i < n; i++) joined[k * all + first + i] = w[t][i * H + k];
         if (!m->network->copy) continue;
-        size_t gate = 3 * H + sw->gate + t;
+        size_t gate = own + sw->gate + t;
         sw->bh[gate] = *sw->gate_b[t];
         for (size_t k = 0; k < H; k++) joined[k * all + gate] = sw->gate_w[t][k];
     }
@@ -104,10 +104,10 @@ static void load_stream(loader *l, int s)
 
     sw->dt_table = weights(l, "%s.dt.table", name);
     sw->dt_w = weights(l, "%s.dt.w", name);
-    wx = weights(l, "%s.gru.wx", name);
-    wh = weights(l, "%s.gru.wh", name);
-    sw->bx = weights(l, "%s.gru.bx", name);
-    bh = weights(l, "%s.gru.bh", name);
+    wx = weights(l, "%s.%s.wx", name, n->backbone->name);
+    wh = weights(l, "%s.%s.wh", name, n->backbone->name);
+    sw->bx = weights(l, "%s.%s.bx", name, n->backbone->name);
+    bh = weights(l, "%s.%s.bh", name, n->backbone->name);
     if (s == 1 && n->stream[0]) peer = weights(l, "payee.peer.w");
     for (uint32_t t = 0; t < m->targets; t++) {
         const fl_target *target = &m->target[t];
@@ -131,7 +131,7 @@ static void load_stream(loader *l, int s)
     sw->gate = sw->logits;
     if (n->copy) sw->logits += m->targets;
     if (l->st) return;
-    sw->wx = pack(l, wx, n->d, 3 * n->h);
+    sw->wx = pack(l, wx, n->d, n->backbone->input(n));
     if (peer) sw->peer = pack(l, peer, n->h, n->d);
     load_from_h(l, s, wh, bh, w, b);
 }
@@ -341,7 +341,7 @@ size_t fl_model_state_bytes(const fl_model *m)
 {
     size_t n = sizeof(fl_state);
 
-    if (m->network) n += m->network->h * sizeof(float);
+    if (m->network) n += m->network->backbone->state(m->network) * sizeof(float);
     if (m->network && m->network->copy) n += m->targets * FL_COPY_SLOTS * sizeof(fl_copy_slot);
     return (n + 63) / 64 * 64;
 }

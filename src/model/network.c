@@ -1,7 +1,7 @@
 /* The network's shape: vocabularies, tokens, number inputs, targets and the list of parameters. Owns what one
  * event becomes before any weight is applied, for training and scoring alike. Invariant: tokens are below their
  * table's rows and number inputs are finite, whatever the event holds. */
-#include "model/network.h"
+#include "model/backbone.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -257,10 +257,12 @@ static void add_stream(list *l, const fl_network *n, int stream)
 
     add(l, FL_DT_TOKENS, D, FL_INIT_TABLE, false, "%s.dt.table", s);
     add(l, 1, D, FL_INIT_TABLE, false, "%s.dt.w", s);
-    add(l, D, 3 * H, FL_INIT_RECURRENT, true, "%s.gru.wx", s);
-    add(l, H, 3 * H, FL_INIT_RECURRENT, true, "%s.gru.wh", s);
-    add(l, 1, 3 * H, FL_INIT_ZERO, false, "%s.gru.bx", s);
-    add(l, 1, 3 * H, FL_INIT_ZERO, false, "%s.gru.bh", s);
+    const char *b = n->backbone->name;
+    size_t input = n->backbone->input(n), own = n->backbone->own(n);
+    add(l, D, input, FL_INIT_RECURRENT, true, "%s.%s.wx", s, b);
+    add(l, H, own, FL_INIT_RECURRENT, true, "%s.%s.wh", s, b);
+    add(l, 1, input, FL_INIT_ZERO, false, "%s.%s.bx", s, b);
+    add(l, 1, own, FL_INIT_ZERO, false, "%s.%s.bh", s, b);
     if (stream == 1 && n->stream[0]) add(l, H, D, FL_INIT_MATRIX, true, "payee.peer.w");
     uint32_t targets = fl_network_targets(n, target);
     for (uint32_t t = 0; t < targets; t++) {
@@ -359,6 +361,7 @@ florin_status fl_network_new(fl_network **out, const fl_schema *s, uint32_t h, u
     }
     n->h = h;
     n->d = d;
+    n->backbone = &fl_backbone_gru;
     n->features = features;
     n->stream[0] = fl_schema_role(s, FL_ROLE_PAYER) >= 0;
     n->stream[1] = fl_schema_role(s, FL_ROLE_PAYEE) >= 0;

@@ -51,8 +51,11 @@ typedef struct {
     fl_map64 map;    /* hash -> token */
 } fl_vocabulary;
 
+typedef struct fl_backbone fl_backbone; /* backbone.h */
+
 typedef struct {
-    uint32_t h, d;     /* width of the state, width of the encoder */
+    uint32_t h, d; /* width of the state, width of the encoder */
+    const fl_backbone *backbone;
     bool copy;         /* heads mix in the entity's own recent tokens */
     bool dense;        /* no vocabulary is factored: slower, to compare with */
     uint32_t features; /* fold features that enter as numbers */

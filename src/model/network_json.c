@@ -1,6 +1,6 @@
 /* The network's description as JSON and back. Outside input: every number is checked against the schema and the
  * limits before anything is sized by it. */
-#include "model/network.h"
+#include "model/backbone.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -48,10 +48,10 @@ static json_t *names(const fl_network *n)
 json_t *fl_network_to_json(const fl_network *n)
 {
     json_t *j = json_pack(
-        "{s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f}", "copy", (int)n->copy,
-        "dense", (int)n->dense, "h", (json_int_t)n->h, "d", (json_int_t)n->d, "features",
-        (json_int_t)n->features, "categories", names(n), "amount_edge",
-        floats(n->amount_edge, FL_AMOUNT_BINS - 1), "number_mean",
+        "{s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f}", "backbone",
+        n->backbone->name, "copy", (int)n->copy, "dense", (int)n->dense, "h", (json_int_t)n->h, "d",
+        (json_int_t)n->d, "features", (json_int_t)n->features, "categories", names(n),
+        "amount_edge", floats(n->amount_edge, FL_AMOUNT_BINS - 1), "number_mean",
         floats(n->number_mean, n->numbers), "number_scale", floats(n->number_scale, n->numbers),
         "feature_mean", floats(n->feature_mean, n->features), "feature_scale",
         floats(n->feature_scale, n->features), "log_amount_mean", (double)n->log_amount_mean,
@@ -174,6 +174,11 @@ florin_status fl_network_from_json(fl_network **out, const fl_schema *s, const j
         return bad(err, "h, d or features");
     florin_status st = fl_network_new(&n, s, (uint32_t)h, (uint32_t)d, (uint32_t)features, err);
     if (st) return st;
+    n->backbone = fl_backbone_find(fl_json_str(j, "backbone", ""));
+    if (!n->backbone) {
+        fl_network_free(n);
+        return bad(err, "backbone (there is: gru)");
+    }
     n->copy = fl_json_bool(j, "copy", false);
     n->dense = fl_json_bool(j, "dense", false);
     st = read_fields(n, j, err);

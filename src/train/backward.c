@@ -1,26 +1,8 @@
-/* Backpropagation through a window, truncated at its start: from the heads' gradient of the states to the GRU, the
- * stream's inputs and the encoder. Equations: derivatives of those in model/network.h.
+/* Backpropagation through a window, truncated at its start: from the heads' gradient of the states through the backbone
+ * to the stream's inputs and the encoder. Equations: derivatives of those in model/network.h.
  * Invariant: no gradient passes a fresh start or the window's start. Windows with gradients have no empty position. */
 #include "kernels/train_gemm.h"
-#include "train/worker.h"
-
-/* Through time. Leaves the gradients of gx in gates and of gh in recurrent. */
-static void through_time(fl_worker *k, const fl_net *net, const fl_net_stream *q)
-{
-    const fl_window *window = &k->window;
-    size_t L = window->lanes, H = k->H;
-    float *d = k->d_after;
-
-    memset(d, 0, L * H * sizeof(float));
-    for (size_t t = window->steps; t-- > 0;) {
-        float *gates = k->gates + t * L * 3 * H, *gh = k->recurrent + t * L * 3 * H;
-        net->ops->gru_back(gates, gh, k->before + t * L * H, d, L, H);
-        fl_sgemm(false, true, L, H, 3 * H, 1, gh, 3 * H, net->w + q->wh, 3 * H, 1, d, H);
-        net->ops->add(d, k->d_before + t * L * H, L * H);
-        for (size_t l = 0; l < L; l++)
-            if (window->fresh[t * L + l]) memset(d + l * H, 0, H * sizeof(float));
-    }
-}
+#include "train/backbone.h"
 
 static void stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
@@ -82,16 +64,7 @@ static void encoder(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
 
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
-    const fl_net_stream *q = &net->stream[pass->stream];
-    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D, H = k->H;
-    float *g = k->gradient;
-
-    through_time(k, net, q);
-    net->ops->column_sums(g + q->bx, k->gates, N, 3 * H);
-    net->ops->column_sums(g + q->bh, k->recurrent, N, 3 * H);
-    fl_sgemm(true, false, D, 3 * H, N, 1, k->input, D, k->gates, 3 * H, 1, g + q->wx, 3 * H);
-    fl_sgemm(true, false, H, 3 * H, N, 1, k->before, H, k->recurrent, 3 * H, 1, g + q->wh, 3 * H);
-    fl_sgemm(false, true, N, D, 3 * H, 1, k->gates, 3 * H, net->w + q->wx, 3 * H, 0, k->d_input, D);
+    fl_train_backbone_of(net->network)->backward(k, net, pass->stream);
     stream_inputs(k, net, rows, pass);
     if (pass->encoder) encoder(k, net, rows, pass);
 }

@@ -1,7 +1,7 @@
 /* Owns a share's buffers and the forward pass: rows -> encoder -> states. The equations are those of model/network.h.
  * Invariant: the result depends on the window, weights and pass alone. */
 #include "kernels/train_gemm.h"
-#include "train/worker.h"
+#include "train/backbone.h"
 
 enum { TILE_FLOATS = 1 << 16 }; /* 256 KiB of logits at a time */
 
@@ -238,35 +238,6 @@ static void add_stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *ro
     fl_sgemm(false, false, N, D, H, 1, k->peer, H, net->w + q->peer, D, 1, k->input, D);
 }
 
-static void recur(fl_worker *k, const fl_net *net, int stream)
-{
-    const fl_net_stream *q = &net->stream[stream];
-    const fl_window *window = &k->window;
-    size_t L = window->lanes, H = k->H, N = L * window->steps;
-    const float *state = k->state;
-
-    for (size_t i = 0; i < N; i++)
-        memcpy(k->gates + i * 3 * H, net->w + q->bx, 3 * H * sizeof(float));
-    fl_sgemm(false, false, N, 3 * H, k->D, 1, k->input, k->D, net->w + q->wx, 3 * H, 1, k->gates,
-             3 * H);
-    for (size_t t = 0; t < window->steps; t++) {
-        float *before = k->before + t * L * H, *gh = k->recurrent + t * L * 3 * H,
-              *after = k->after + t * L * H;
-        for (size_t l = 0; l < L; l++) {
-            if (window->fresh[t * L + l]) memset(before + l * H, 0, H * sizeof(float));
-            else memcpy(before + l * H, state + l * H, H * sizeof(float));
-            memcpy(gh + l * 3 * H, net->w + q->bh, 3 * H * sizeof(float));
-        }
-        fl_sgemm(false, false, L, 3 * H, H, 1, before, H, net->w + q->wh, 3 * H, 1, gh, 3 * H);
-        net->ops->gru(k->gates + t * L * 3 * H, gh, before, after, L, H);
-        for (size_t l = 0; l < L; l++)
-            if (window->row[t * L + l] == FL_NO_ROW)
-                memcpy(after + l * H, before + l * H, H * sizeof(float));
-        state = after;
-    }
-    memmove(k->state, state, L * H * sizeof(float));
-}
-
 void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to)
 {
     const fl_net_stream *q = &net->stream[pass->stream];
@@ -283,7 +254,7 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
     fl_gemm_begin(&hold);
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);
-    recur(k, net, pass->stream);
+    fl_train_backbone_of(net->network)->forward(k, net, pass->stream);
     if (pass->train) {
         fl_pass_range(net, pass, &from, &to);
         memset(k->gradient + from, 0, (to - from) * sizeof(float));

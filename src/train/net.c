@@ -1,5 +1,6 @@
 /* Owns the parameters and where each lies. Invariant: offsets follow from the network's shape alone; the encoder comes
  * first, then each stream, so that what a phase trains is one range. */
+#include "model/backbone.h"
 #include "train/net.h"
 #include <math.h>
 #include <stdio.h>
@@ -76,10 +77,13 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->from = take(at, 0, 16);
     q->dt_table = place_of(net, at, 16, s, "dt.table");
     q->dt_w = place_of(net, at, 16, s, "dt.w");
-    q->wx = place_of(net, at, 16, s, "gru.wx");
-    q->wh = place_of(net, at, 16, s, "gru.wh");
-    q->bx = place_of(net, at, 16, s, "gru.bx");
-    q->bh = place_of(net, at, 16, s, "gru.bh");
+    static const char *const part[] = {"wx", "wh", "bx", "bh"};
+    size_t *const to[] = {&q->wx, &q->wh, &q->bx, &q->bh};
+    for (size_t i = 0; i < FL_LEN(part); i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%.20s.%s", net->network->backbone->name, part[i]);
+        *to[i] = place_of(net, at, 16, s, name);
+    }
     q->peer = place_of(net, at, 16, s, "peer.w");
     for (uint32_t t = 0; t < net->targets; t++) {
         uint32_t clusters = fl_target_clusters(&net->target[t]);

@@ -1,0 +1,18 @@
+/* Training's half of a backbone (model/backbone.h). */
+#ifndef FL_TRAIN_BACKBONE_H
+#define FL_TRAIN_BACKBONE_H
+
+#include "train/worker.h"
+
+typedef struct {
+    /* From k->input [N][D] and k->state, the states of the lanes before the window, to k->before and k->after [N][H] and
+     * the new k->state. A fresh position starts from zero; an empty one keeps the state. */
+    void (*forward)(fl_worker *k, const fl_net *net, int stream);
+    /* From k->d_before [N][H], the heads' gradient of each state before, to k->d_input [N][D] and its own parameters'
+     * gradients, which are added to k->gradient. */
+    void (*backward)(fl_worker *k, const fl_net *net, int stream);
+} fl_train_backbone;
+
+const fl_train_backbone *fl_train_backbone_of(const fl_network *n);
+
+#endif
