@@ -3,16 +3,17 @@
 #include "cli.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+enum { BAR = 24, BAR_NARROW = 12, NARROW = 110, COLUMNS_MAX = 160 };
 #define DRAW_US  100000ll  /* a terminal is redrawn at most this often */
 #define PLAIN_US 5000000ll /* without a terminal: one line each so many microseconds */
 
 static struct {
     char stage[64];
     int64_t start_us, drawn_us;
-    uint64_t start_done;
+    uint64_t start_done, drawn_done;
     double rate; /* per second, recent */
     int64_t rate_us;
     uint64_t rate_done;
@@ -21,7 +22,8 @@ static struct {
 
 void cli_progress_end(void)
 {
-    if (bar.on_line) fputc('\n', stderr);
+    /* A stage of which nothing was seen done leaves no trace. */
+    if (bar.on_line) fputs(bar.drawn_done ? "\n" : "\r\033[K", stderr);
     bar.on_line = false;
 }
 
@@ -67,6 +69,14 @@ static void update_rate(int64_t now, uint64_t done)
     bar.rate_done = done;
 }
 
+/* Width of the terminal: a line that wraps could not be redrawn. */
+static int columns(void)
+{
+    struct winsize w;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) || w.ws_col < 20) return 80;
+    return w.ws_col < COLUMNS_MAX ? w.ws_col : COLUMNS_MAX;
+}
+
 static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, const char *note)
 {
     char have[32], all[32], rate[32], span[32], line[512], cells[BAR + 1];
@@ -75,7 +85,7 @@ static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, cons
     double mean =
         elapsed > 0 && done >= bar.start_done ? (double)(done - bar.start_done) / elapsed : 0;
     double pace = complete || bar.rate <= 0 ? mean : bar.rate;
-    int at = 0, room = (int)sizeof line;
+    int at = 0, room = (int)sizeof line, width = terminal ? columns() : COLUMNS_MAX;
 
     format_count(have, sizeof have, (double)done);
     format_count(all, sizeof all, (double)total);
@@ -83,9 +93,9 @@ static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, cons
     at += snprintf(line + at, (size_t)(room - at), "%-18.40s", bar.stage);
     if (total) {
         double part = complete ? 1 : (double)done / (double)total;
-        int full = (int)(part * BAR);
-        for (int i = 0; i < BAR; i++) cells[i] = i < full ? '=' : i == full ? '>' : ' ';
-        cells[BAR] = 0;
+        int n = width < NARROW ? BAR_NARROW : BAR, full = (int)(part * n);
+        for (int i = 0; i < n; i++) cells[i] = i < full ? '=' : i == full ? '>' : ' ';
+        cells[n] = 0;
         if (terminal) at += snprintf(line + at, (size_t)(room - at), " [%s]", cells);
         at +=
             snprintf(line + at, (size_t)(room - at), " %3d%% %s/%s", (int)(part * 100), have, all);
@@ -101,10 +111,11 @@ static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, cons
         at += snprintf(line + at, (size_t)(room - at), " ETA %s", span);
     }
     if (note && note[0]) snprintf(line + at, (size_t)(room - at), "  %.200s", note);
-    if (terminal) fprintf(stderr, "\r\033[K%.118s", line);
+    if (terminal) fprintf(stderr, "\r\033[K%.*s", width - 1, line);
     else fprintf(stderr, "%s\n", line);
     bar.on_line = terminal;
     bar.drawn_us = now;
+    bar.drawn_done = done;
     if (complete) cli_progress_end();
 }
 

@@ -170,7 +170,7 @@ static void table(const florin_context *ctx, const char *stream, const char *sli
             if (x < best) best = x;
             fl_writef(ctx, " %9.3f", x);
         }
-        fl_writef(ctx, "%s\n", own > best ? "   not learnt better than the best of these" : "");
+        fl_writef(ctx, "%s\n", own > best ? "  not better" : "");
     }
 }
 
