@@ -113,7 +113,7 @@ ok train --out bad.model --steps 3 --rate 1
 has out.txt 'field +Florin +popular +last +frequent +decayed'
 has out.txt 'entities never trained on'
 has out.txt "does NOT beat the simple baseline '(popular|last|frequent|decayed)'"
-has out.txt '  not better$'
+has out.txt '  worse$'
 no_nan out.txt
 ok train --out bad.model --steps 3 --rate 1 --json
 [ "$(json out.txt metrics.payer.later.worse_than_a_baseline.#)" -gt 0 ] || die "the JSON does not name the fields"

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR = 24, BAR_NARROW = 12, NARROW = 110, COLUMNS_MAX = 160 };
+enum { BAR = 24, BAR_NARROW = 6, NARROW = 110, COLUMNS_MAX = 160 };
 #define DRAW_US  100000ll  /* a terminal is redrawn at most this often */
 #define PLAIN_US 5000000ll /* without a terminal: one line each so many microseconds */
 
@@ -102,7 +102,9 @@ static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, cons
     } else {
         at += snprintf(line + at, (size_t)(room - at), " %s", have);
     }
-    at += snprintf(line + at, (size_t)(room - at), " %s/s", rate);
+    bool noted = note && note[0];
+    /* In 80 columns the note, which has its own rate, goes first. */
+    if (!noted || width >= NARROW) at += snprintf(line + at, (size_t)(room - at), " %s/s", rate);
     if (complete || !total) {
         format_span(span, sizeof span, elapsed);
         at += snprintf(line + at, (size_t)(room - at), " in %s", span);
@@ -110,7 +112,7 @@ static void draw(bool terminal, int64_t now, uint64_t done, uint64_t total, cons
         format_span(span, sizeof span, (double)(total - done) / pace);
         at += snprintf(line + at, (size_t)(room - at), " ETA %s", span);
     }
-    if (note && note[0]) snprintf(line + at, (size_t)(room - at), "  %.200s", note);
+    if (noted) snprintf(line + at, (size_t)(room - at), "  %.200s", note);
     if (terminal) fprintf(stderr, "\r\033[K%.*s", width - 1, line);
     else fprintf(stderr, "%s\n", line);
     bar.on_line = terminal;

@@ -154,23 +154,22 @@ static void table(const florin_context *ctx, const char *stream, const char *sli
     const char *field;
 
     if (!m) return;
-    fl_writef(
-        ctx, "\nNext event of a %s, %s (%lld events), nats per field, lower is better\n", stream,
-        strcmp(slice, "later") == 0 ? "in the later slice of time" : "of entities never trained on",
-        (long long)fl_json_int(m, "events", 0));
-    fl_writef(ctx, "  %-24s %8s %9s %9s %9s %9s\n", "field", "Florin", "popular", "last",
+    fl_writef(ctx, "\nNats of a %s's next event, less is better: %s (%lld)\n", stream,
+              strcmp(slice, "later") == 0 ? "events later in time" : "entities never trained on",
+              (long long)fl_json_int(m, "events", 0));
+    fl_writef(ctx, "  %-18s %8s %9s %9s %9s %9s\n", "field", "Florin", "popular", "last",
               "frequent", "decayed");
     json_object_foreach((json_t *)(uintptr_t)model, field, value)
     {
         double own = json_number_value(value), best = INFINITY;
-        fl_writef(ctx, "  %-24.24s %8.3f", field, own);
+        fl_writef(ctx, "  %-18.18s %8.3f", field, own);
         for (int k = 0; k < FL_BASELINES; k++) {
             double x =
                 fl_json_num(json_object_get(b, fl_baseline_name((fl_baseline)k)), field, INFINITY);
             if (x < best) best = x;
             fl_writef(ctx, " %9.3f", x);
         }
-        fl_writef(ctx, "%s\n", own > best ? "  not better" : "");
+        fl_writef(ctx, "%s\n", own > best ? "  worse" : "");
     }
 }
 
@@ -191,12 +190,12 @@ static void verdict(const florin_context *ctx, const char *stream, const char *s
         lowest = fmin(lowest, other);
     }
     if (own <= lowest)
-        fl_writef(ctx, "Beats all four baselines (%s, %s): %.3f against %.3f nats of '%s'.\n",
+        fl_writef(ctx, "Beats all four baselines (%s, %s): %.3f nats against %.3f of '%s'.\n",
                   stream, slice, own, lowest, best);
     else
         fl_writef(ctx,
-                  "This model does NOT beat the simple baseline '%s' (%s, %s): %.3f against %.3f "
-                  "nats. Do not use it: give it more data or more epochs.\n",
+                  "This model does NOT beat the simple baseline '%s' (%s, %s):\n  %.3f nats "
+                  "against %.3f. Do not use it: give it more data or more epochs.\n",
                   best, stream, slice, own, lowest);
 }
 
