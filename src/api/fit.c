@@ -67,22 +67,21 @@ static void write_text(const florin_context *ctx, const json_t *j)
         fl_json_str(j, "part", "test"), fl_json_str(test, "from", ""), fl_json_str(test, "to", ""),
         (long long)fl_json_int(test, "rows", 0), (long long)fl_json_int(test, "positives", 0));
     if (train)
-        fl_writef(ctx, " (trained on %lld, %lld positive)",
+        fl_writef(ctx, "\n(trained on %lld, %lld positive)",
                   (long long)fl_json_int(train, "rows", 0),
                   (long long)fl_json_int(train, "positives", 0));
-    fl_writef(ctx, "\n  %-40s %-24s %-24s %s\n", "", "average precision", "AUC", "Brier");
+    fl_writef(ctx, "\n  %-12s %-25s %-25s %s\n", "", "average precision", "AUC", "Brier");
     json_array_foreach(systems, i, s)
     {
         const json_t *ap = metric(s, "ap"), *auc = metric(s, "auc");
-        char label[64];
-        snprintf(label, sizeof label, "%s: %s", fl_json_str(s, "name", ""),
-                 fl_json_str(s, "label", ""));
-        fl_writef(ctx, "  %-40.40s %.4f [%.4f, %.4f]   %.4f [%.4f, %.4f]   %.5f\n", label,
-                  fl_json_num(ap, "value", 0), fl_json_num(ap, "low", 0),
-                  fl_json_num(ap, "high", 0), fl_json_num(auc, "value", 0),
-                  fl_json_num(auc, "low", 0), fl_json_num(auc, "high", 0),
-                  fl_json_num(json_object_get(s, "metrics"), "brier", 0));
+        fl_writef(
+            ctx, "  %-12.32s %.4f [%.4f, %.4f]   %.4f [%.4f, %.4f]   %.5f\n",
+            fl_json_str(s, "name", ""), fl_json_num(ap, "value", 0), fl_json_num(ap, "low", 0),
+            fl_json_num(ap, "high", 0), fl_json_num(auc, "value", 0), fl_json_num(auc, "low", 0),
+            fl_json_num(auc, "high", 0), fl_json_num(json_object_get(s, "metrics"), "brier", 0));
     }
+    json_array_foreach(systems, i, s)
+        fl_writef(ctx, "  %s: %s\n", fl_json_str(s, "name", ""), fl_json_str(s, "label", ""));
     write_pretraining(ctx, json_object_get(j, "pretraining"));
     json_array_foreach(differences, i, s)
         fl_writef(ctx, "  %s - %s, paired %-18s %+.4f [%+.4f, %+.4f]\n", fl_json_str(s, "a", ""),
