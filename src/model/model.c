@@ -346,6 +346,22 @@ size_t fl_model_state_bytes(const fl_model *m)
     return (n + 63) / 64 * 64;
 }
 
+bool fl_model_state_sound(const fl_model *m, const fl_state *state)
+{
+    const fl_network *n = m->network;
+    size_t floats = n ? n->backbone->state(n) : 0;
+    uint32_t targets = n && n->copy ? m->targets : 0;
+
+    for (size_t i = 0; i < floats; i++)
+        if (!isfinite(state->h[i])) return false;
+    for (uint32_t t = 0; t < targets; t++) {
+        const fl_copy_slot *slot = fl_state_slots(m, state, t);
+        for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
+            if (!(slot[i].weight >= 0 && slot[i].weight < 1e6f)) return false;
+    }
+    return true;
+}
+
 int fl_model_stream_kind(const fl_model *m, int stream)
 {
     if (!m->network || !m->network->stream[stream]) return -1;

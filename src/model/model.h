@@ -30,6 +30,8 @@ typedef struct {
     float h[]; /* [H], then with copy [targets][FL_COPY_SLOTS] of fl_copy_slot */
 } fl_state;
 size_t fl_model_state_bytes(const fl_model *m);
+/* False: a state read from a file holds a number that is not finite, or a weight below 0. */
+bool fl_model_state_sound(const fl_model *m, const fl_state *state);
 
 /* Everything known of a scored event, one flat row: [fold features | surprise | tail | embedding].
  *   surprise  per stream, per target: -log p(target | state before), nats; 0 when the stream has no entity

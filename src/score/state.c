@@ -265,16 +265,8 @@ static florin_status fill_table(const fl_saved *f, fl_table *t, uint16_t kind, u
 
 static bool states_sound(const fl_scorer *s, const fl_table *t)
 {
-    const fl_network *n = fl_model_network(s->model);
-    size_t slots = n->copy ? (size_t)fl_model_targets(s->model) * FL_COPY_SLOTS : 0;
-    for (uint32_t e = 0; e < t->count; e++) {
-        const fl_state *state = fl_table_state(t, e);
-        for (uint32_t i = 0; i < n->h; i++)
-            if (!isfinite(state->h[i])) return false;
-        const fl_copy_slot *slot = (const fl_copy_slot *)(const void *)(state->h + n->h);
-        for (size_t i = 0; i < slots; i++)
-            if (!(slot[i].weight >= 0 && slot[i].weight < 1e6f)) return false;
-    }
+    for (uint32_t e = 0; e < t->count; e++)
+        if (!fl_model_state_sound(s->model, fl_table_state(t, e))) return false;
     return true;
 }
 
