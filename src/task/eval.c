@@ -84,7 +84,7 @@ florin_status fl_eval(json_t **json, const fl_task *t, const fl_model *m, const 
     if (!st) st = fl_judged_take(&j, &s, false, t, err);
     if (!st) st = score_rows(&k, &s, &j, h, err);
     fl_system sys = {.name = "florin",
-                     .label = t->name,
+                     .label = "the saved head",
                      .score = k.score,
                      .probability = k.p,
                      .score99 = k.level,
