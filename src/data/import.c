@@ -12,7 +12,8 @@
 enum {
     VALUE_MAX = 65536, /* bytes of one cell; longer ones are rejected */
     CARDS_SURE = 16,
-    MEMORY_PER_BYTE = 5, /* of a table, while its rows wait to be sorted */
+    MEMORY_PER_BYTE = 5, /* of a table as text, while its rows wait to be sorted */
+    PACKED = 4,          /* bytes of text in one of Parquet */
     DUCK_MEMORY_MIN = 64 << 20,
     THREADS_MEMORY = 512 << 20
 };
@@ -374,7 +375,11 @@ static florin_status find_files(fl_importer *m)
     }
     struct stat sb;
     for (uint32_t i = 0; i < s->sources; i++)
-        if (m->path[i] && !stat(m->path[i], &sb)) m->bytes += (uint64_t)sb.st_size;
+        if (m->path[i] && !stat(m->path[i], &sb)) {
+            size_t n = strlen(m->path[i]);
+            bool packed = n > 8 && !strcmp(m->path[i] + n - 8, ".parquet");
+            m->bytes += (uint64_t)sb.st_size * (packed ? PACKED : 1);
+        }
     return FLORIN_OK;
 }
 
