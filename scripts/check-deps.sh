@@ -28,7 +28,7 @@ for folder in src/*/; do
     folder=$(basename "$folder")
     [ -n "${inputs[$folder]+set}" ] || { breach "src/$folder has no README.md"; continue; }
     while IFS=: read -r file line include; do
-        from=$(sed -E 's|.*"([^"]+)".*|\1|' <<<"$include")
+        [[ $include =~ \"([^\"]+)\" ]] && from=${BASH_REMATCH[1]}
         case $from in
         florin.h) continue ;;
         */*) other=${from%%/*} ;;
@@ -67,13 +67,12 @@ deny "jansson has its home in src/base" '# *include *["<]jansson' $(others base)
 deny "libyaml has its home in src/base" '# *include *["<]yaml\.h' $(others base)
 deny "SQLite has its home in src/base" '# *include *["<]sqlite3' $(others base)
 
-# Words in comments and strings are no calls: strip both first. Positions stay.
-strip() { sed -E 's|"([^"\\]\|\\.)*"|""|g; s|//.*||; s|/\*.*\*/||; s|^ *\*.*||; s|/\*.*||' "$1"; }
+# Words in comments and strings are no calls: strip both first.
 calls='(^|[^a-zA-Z0-9_.>])(exit|_exit|abort|printf|puts|putchar|perror|getenv|secure_getenv|time|clock|clock_gettime|gettimeofday|rand|srand|random|drand48|signal|system|popen) *\('
-for f in $(find src -name '*.[ch]'); do
-    found=$(strip "$f" | grep -nE "$calls|\b(stdout|stderr)\b" | grep -vE 'format\(printf' || true)
-    [ -z "$found" ] || { breach "src/ leaves this to its caller:"; sed "s|^|$f:|" <<<"$found" | head; }
-done
+found=$(find src -name "*.[ch]" -print0 | xargs -0 awk '{print FILENAME ":" FNR ":" $0}' |
+    sed -E 's/^([^:]*:[0-9]+:)/\1\n/; h; s/.*\n//; s|"([^"\\]\|\\.)*"|""|g; s|//.*||; s|/\*.*\*/||; s|^ *\*.*||; s|/\*.*||; H; g; s/\n.*\n/ /' |
+    grep -E "$calls|\b(stdout|stderr)\b" | grep -vE 'format\(printf' || true)
+[ -z "$found" ] || { breach "src/ leaves this to its caller:"; head <<<"$found"; }
 
 tracked=$(git ls-files 2>/dev/null | grep -vE '^(LICENSE|scripts/check-deps\.sh)$' || true)
 deny "a machine's own path" '(^|[^a-zA-Z0-9_.])/(work|root|home)/[a-z]' $tracked
