@@ -43,7 +43,7 @@ run() {
         line+=" $word"
     done
     echo "     $dim$line$plain"
-    if [ -n "$file" ]; then "$@" >"$file"; else "$@" | sed 's/^/     /'; fi
+    if [ -n "$file" ]; then "$@" >"$file"; else "$@" | fold -s -w 80 | sed 's/^/     /'; fi
 }
 
 # The best of the simple rules and Florin, nats of a whole event: one line for each stream and slice.
@@ -68,8 +68,8 @@ show_learnt() {
 show_table() {
     local task file metric i j d
     echo
-    say "On later days, with 95 % intervals (bootstrap by entity); AP: average precision"
-    printf '     %-13s %-4s%-21s %-21s %s\n' "" "" Florin "boosted trees" difference
+    say "Judged on later days. AP: average precision. Intervals: 95 %, by entity."
+    printf '     %-4s %-21s %-21s %s\n' "" Florin "boosted trees" "paired difference"
     for task in "${tasks[@]}"; do
         file=$dir/$task.json
         i=$(place "$file" systems name florin) j=$(place "$file" systems name baseline)
@@ -82,12 +82,12 @@ show_table() {
                 function show(s) { return sprintf("%.3f [%.3f, %.3f]", take(s, "value"), take(s, "low"), take(s, "high")) }
                 BEGIN {
                     low = take(d, "low"); high = take(d, "high")
-                    printf "     %-13s %-4s%-21s %-21s %+.3f [%+.3f, %+.3f]%s\n", "", m, show(a), show(b), take(d, "value"), low, high,
-                        (low > 0 ? " better" : (high < 0 ? " worse" : ""))
+                    printf "     %-4s %-21s %-21s %+.3f [%+.3f, %+.3f]%s\n", m, show(a), show(b), take(d, "value"), low, high,
+                        (low > 0 || high < 0 ? " *" : "")
                 }'
         done
     done
-    say "\"better\" or \"worse\": the whole interval of the paired difference is on that side of 0."
+    say "*: the whole interval of the difference is on one side of 0."
 }
 # place FILE LIST KEY VALUE: index of the list's object whose KEY is VALUE.
 place() {
@@ -102,10 +102,11 @@ place() {
 show_suspicious() {
     local i k n m file=$dir/suspicious.json id kind
     n=$($get $file top.#)
+    say "Payment, time, amount, score (probability), and what the simulator knows:"
     for ((i = 0; i < n; i++)); do
         id=$($get $file top.$i.id)
         kind=$(awk -F, -v id="$id" '$1 == id {print $2}' $dir/tables/truth.csv)
-        printf '     %2d. %s  %s  %s  score %s (%.0f %%), in truth: %s\n' $((i + 1)) "$id" \
+        printf '     %2d. %s  %s  %s  %s (%.0f %%)  %s\n' $((i + 1)) "$id" \
             "$($get $file top.$i.time | cut -c1-16)" "$($get $file top.$i.amount)" "$($get $file top.$i.score)" \
             "$(awk "BEGIN {print 100 * $($get $file top.$i.probability)}")" "${kind:-genuine}"
         m=$($get $file top.$i.reasons.#)
@@ -116,31 +117,31 @@ show_suspicious() {
 }
 
 echo "${bold}Florin: from raw payments to a model that catches fraud.$plain"
-echo "Everything it makes lies in $dir/. Each step shows its command; ${florin} CMD --help explains it."
+echo "All of it lies in $dir/. Each step shows its command; $florin CMD --help explains it."
 rm -rf $dir
 mkdir -p $dir
 
-step "Simulate a bank: $events events in 180 days, as CSV tables, six kinds of fraud among them"
+step "Simulate a bank: $events events in 180 days, as CSV tables"
 run $florin simulate --events $events --seed 1 --csv $dir/tables
 step "Import the tables: checked, sorted, identifiers hashed, one event log"
-say "$dir/tables/schema.yaml says which column is what (florin draft writes such a file for your own table)."
+say "The schema says which column is what; florin draft writes one for your table."
 run $florin import $dir/tables/schema.yaml --log $dir/bank.log
 run to $dir/describe.txt $florin describe $dir/bank.log
-sed -n '2,3p;/^Entities/,/^$/p' $dir/describe.txt | sed 's/^/     /'
-step "Pretrain: learn from every event before $until what comes next; no label is needed"
+sed -n '2,3p' $dir/describe.txt | sed 's/^/     /'
+step "Pretrain: learn, without labels, from events before $until what comes next"
 run to $dir/pretrain.json $florin pretrain $dir/bank.log --until $until "${network[@]}" --out $dir/bank.florin --json
 show_learnt
-step "Fit three tasks on top of it, each beside boosted trees on the fold features alone"
+step "Fit three tasks on it, each beside boosted trees on the fold alone"
 for task in "${tasks[@]}"; do
     run to $dir/$task.txt $florin fit $dir/bank.log --task examples/tasks/$task.yaml --model $dir/bank.florin --rounds $rounds \
         --out $dir/bank.florin --report $dir/$task.json
 done
 show_table
-step "Score the last month offline, and keep the ten most suspicious payments"
+step "Score the last month, and keep the ten most suspicious payments"
 run to $dir/suspicious.json $florin score $dir/bank.log --model $dir/bank.florin --head fraud --from 2025-06-01 \
     --top 10 --out $dir/scores.csv --json
 say "$($get $dir/suspicious.json events) payments and other events scored, into $dir/scores.csv"
-step "Score the same month as a stream, event by event, and hold both paths against each other"
+step "The same month as a stream, event by event: both paths must agree"
 run $florin replay $dir/bank.log --model $dir/bank.florin --head fraud --from 2025-06-01 --check
 step "The ten most suspicious payments of the month, and why"
 show_suspicious

@@ -36,15 +36,15 @@ static void write_json(const florin_context *ctx, const fl_log *log, const fl_lo
                                                (json_int_t)r->level[i][2]));
     for (uint32_t i = 0; i < r->tops; i++) {
         const fl_top_event *t = &r->top[i];
-        char time[32];
+        char time[32], amount[48];
         size_t len;
         const char *id = fl_log_event_id(log, t->row, &len);
         fl_time_format(t->event.time_us, time);
-        json_array_append_new(top,
-                              json_pack("{s:s%, s:s, s:I, s:f, s:i, s:o}", "id", id, len, "time",
-                                        time, "amount_minor", (json_int_t)t->event.amount_minor,
-                                        "probability", (double)t->score.probability, "score",
-                                        (int)t->score.score, "reasons", reasons_json(t)));
+        json_array_append_new(top, json_pack("{s:s%, s:s, s:s, s:f, s:i, s:o}", "id", id, len,
+                                             "time", time, "amount",
+                                             amount_text(fl_log_schema(log), &t->event, amount),
+                                             "probability", (double)t->score.probability, "score",
+                                             (int)t->score.score, "reasons", reasons_json(t)));
     }
     json_t *j = json_pack("{s:s, s:I, s:f, s:b, s:o, s:s, s:o}", "report", "score", "events",
                           (json_int_t)r->events, "seconds", r->seconds, "checked", check, "heads",
