@@ -43,7 +43,7 @@ run() {
         line+=" $word"
     done
     echo "     $dim$line$plain"
-    if [ -n "$file" ]; then "$@" >"$file"; else "$@" | fold -s -w 80 | sed 's/^/     /'; fi
+    if [ -n "$file" ]; then "$@" >"$file"; else "$@" | fold -s -w 76 | sed 's/^/    /'; fi
 }
 
 # The best of the simple rules and Florin, nats of a whole event: one line for each stream and slice.
@@ -117,18 +117,18 @@ show_suspicious() {
 }
 
 echo "${bold}Florin: from raw payments to a model that catches fraud.$plain"
-echo "All of it lies in $dir/. Each step shows its command; $florin CMD --help explains it."
+echo "All of it lies in $dir/. Each step shows its command."
 rm -rf $dir
 mkdir -p $dir
 
 step "Simulate a bank: $events events in 180 days, as CSV tables"
 run $florin simulate --events $events --seed 1 --csv $dir/tables
 step "Import the tables: checked, sorted, identifiers hashed, one event log"
-say "The schema says which column is what; florin draft writes one for your table."
+say "The schema says which column is what; florin draft writes one for you."
 run $florin import $dir/tables/schema.yaml --log $dir/bank.log
 run to $dir/describe.txt $florin describe $dir/bank.log
 sed -n '2,3p' $dir/describe.txt | sed 's/^/     /'
-step "Pretrain: learn, without labels, from events before $until what comes next"
+step "Pretrain, without labels: what comes next, from events before $until"
 run to $dir/pretrain.json $florin pretrain $dir/bank.log --until $until "${network[@]}" --out $dir/bank.florin --json
 show_learnt
 step "Fit three tasks on it, each beside boosted trees on the fold alone"
