@@ -62,10 +62,12 @@ static void write_text(const florin_context *ctx, const json_t *j)
     const json_t *systems = json_object_get(j, "systems"),
                  *differences = json_object_get(j, "differences"), *s;
     size_t i;
-    fl_writef(
-        ctx, "Task %s, judged on %s %s to %s: %lld rows, %lld positive", fl_json_str(j, "task", ""),
-        fl_json_str(j, "part", "test"), fl_json_str(test, "from", ""), fl_json_str(test, "to", ""),
-        (long long)fl_json_int(test, "rows", 0), (long long)fl_json_int(test, "positives", 0));
+    const char *from = fl_json_str(test, "from", ""), *to = fl_json_str(test, "to", "");
+    bool moment = !strcmp(from, to);
+    fl_writef(ctx, "Task %s, judged on %s %s%s%s: %lld rows, %lld positive",
+              fl_json_str(j, "task", ""), fl_json_str(j, "part", "test"), from,
+              moment ? "" : " to ", moment ? "" : to, (long long)fl_json_int(test, "rows", 0),
+              (long long)fl_json_int(test, "positives", 0));
     if (train)
         fl_writef(ctx, "\n(trained on %lld, %lld positive)",
                   (long long)fl_json_int(train, "rows", 0),

@@ -263,6 +263,12 @@ static florin_status period_figures(figures *f, const fl_judged *j, const fl_sys
     return st;
 }
 
+/* A single moment is kept as [t, t + 1 us): shown as it was written. */
+static void format_end(const fl_period *p, char out[32])
+{
+    fl_time_format(p->to_us == p->from_us + 1 ? p->from_us : p->to_us, out);
+}
+
 static void add_period(json_t *list, const fl_judged *j, uint32_t part, const figures *f)
 {
     char from[32], to[32];
@@ -270,7 +276,7 @@ static void add_period(json_t *list, const fl_judged *j, uint32_t part, const fi
     json_t *o = json_object(), *m = json_object();
 
     fl_time_format(p->from_us, from);
-    fl_time_format(p->to_us, to);
+    format_end(p, to);
     json_object_set_new(o, "from", json_string(from));
     json_object_set_new(o, "to", json_string(to));
     for (uint32_t i = 0; i < f->n; i++) put(m, f->name[i], f->value[i]);
@@ -339,14 +345,14 @@ json_t *fl_result_head(const fl_sample *s, const fl_judged *j)
     for (uint32_t k = 0; k < j->parts; k++) {
         uint64_t n = s->seen[j->first + k], bad = s->positives[j->first + k];
         fl_time_format(p[k].from_us, from);
-        fl_time_format(p[k].to_us, to);
+        format_end(&p[k], to);
         json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "from", from, "to", to,
                                               "rows", (json_int_t)n, "positives", (json_int_t)bad));
         rows += n;
         positives += bad;
     }
     fl_time_format(p[0].from_us, from);
-    fl_time_format(p[j->parts - 1].to_us, to);
+    format_end(&p[j->parts - 1], to);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:s, s:I, s:I, s:I, s:o}}", "report",
                      "eval", "task", t->name, "data", t->data, "about", t->about, "part",
                      j->first < t->validates ? "validation" : "test", "per_event",
