@@ -9,6 +9,10 @@
 /* A field that had less than this chance is worth telling even if no head uses it: 1 in 100. */
 static const float SURPRISE_NATS = 4.6f;
 
+/* Of a story's members one that is there ("7 new cards in a day") says more than one that is not ("no new cards in an
+ * hour"): what is nought or unknown tells the story only when it counts four times as much. */
+static const float ABSENT_WEIGHT = 0.25f;
+
 /* What raised the score by less than this share of all that did is noise, not a reason. */
 static const float SHARE_LEAST = 0.01f;
 
@@ -168,9 +172,10 @@ uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row, fl_re
     for (uint32_t i = 0; i < fl_head_inputs(head); i++) {
         uint32_t c = fl_head_input(head, i);
         story *g = &r->stories[r->code_of[c]];
+        float weight = c < fl_model_row_surprise(r->model) && !(row[c] > 0) ? ABSENT_WEIGHT : 1;
         g->sum += r->contribution[i];
-        if (r->contribution[i] > g->best) {
-            g->best = r->contribution[i];
+        if (r->contribution[i] * weight > g->best) {
+            g->best = r->contribution[i] * weight;
             g->column = c;
         }
     }
