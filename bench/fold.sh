@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The fold's speed, one core: 12 exact velocity features against polars rolling (and equal to them), the whole default
 # set on the Fraud Detection Handbook, and on a million simulated cards. Logs are read from the page cache; a rate is
-# the best of three runs.
+# the median of three runs.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 florin=${FLORIN:-$root/build/florin}
@@ -11,14 +11,11 @@ trap 'rm -rf "$scratch"' EXIT
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" | head -1; }
 pin=(nice -n 0)
 if command -v taskset >/dev/null; then pin=(taskset -c "$(($(nproc) - 1))"); fi
-# rate LOG [OPTIONS]: events a second, best of three
+# rate LOG [OPTIONS]: events a second, median of three
 rate() {
-    local best=0 r
     for _ in 1 2 3; do
-        r=$("${pin[@]}" "$florin" features "$@" --quiet --threads 1 --json | field events_per_second)
-        best=$(awk -v a="$best" -v b="$r" 'BEGIN {printf "%.0f", (a > b ? a : b)}')
-    done
-    echo "$best"
+        "${pin[@]}" "$florin" features "$@" --quiet --threads 1 --json | field events_per_second
+    done | sort -g | awk 'NR == 2 {printf "%.0f\n", $1}'
 }
 # line CASE OURS PEER WHY
 line() {

@@ -75,12 +75,12 @@ for form in "${forms[@]}"; do
     done
 done
 # The simulator: best of three, as its rate is a promise of section 2 of the issue, not a comparison.
-simulated=0
+rates=()
 for _ in 1 2 3; do
     rm -rf "$scratch/sim"*
     rate=$("$florin" simulate --events "$rows" --seed 1 --out "$scratch/sim" --quiet --json | sed -n 's/.*"events_per_second":\([0-9.]*\).*/\1/p')
     echo "simulate: $rate events/s"
-    simulated=$(awk -v a="$simulated" -v b="$rate" 'BEGIN {printf "%.0f", (a > b ? a : b)}')
+    rates+=("$rate")
 done
 # line CASE OURS PEER UNIT WHY
 line() {
@@ -99,6 +99,7 @@ for form in "${forms[@]}"; do
     done
 done
 [ ${#forms[@]} = 2 ] || line "$millions rows of parquet" null null s "$duck_why, which writes the file"
+simulated=$(printf "%s\n" "${rates[@]}" | sort -g | awk 'NR == 2 {printf "%.0f", $1}')
 awk -v o="$simulated" -v n="$millions" 'BEGIN {
     printf "{\"bench\":\"import\",\"case\":\"simulate %s events into a log\",\"ours\":%s,\"peer\":null,\"ratio\":null,\"unit\":\"events/s\",\"target\":1000000,\"goal\":null,\"met\":%s}\n",
         n, o, (o >= 1000000 ? "true" : "false") }'
