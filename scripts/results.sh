@@ -5,7 +5,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 get=build/tests/json_get
 [ -x $get ] || { echo "results: build first (make)" >&2; exit 1; }
 field() { $get - "$2" <<<"$1" 2>/dev/null || echo null; }
-shown() { local v; v=$(field "$1" "$2"); if [ "$v" = null ]; then echo "-"; else echo "$v"; fi; }
+shown() {
+    local v
+    v=$(field "$1" "$2")
+    case $v in
+    null) echo "-" ;;
+    -[0-9]* | [0-9]*) if [[ $v =~ ^-?[0-9.eE+-]+$ ]]; then awk -v v="$v" 'BEGIN {print v == int(v) ? sprintf("%.0f", v) : sprintf("%.5g", v)}'; else echo "$v"; fi ;;
+    *) echo "$v" ;;
+    esac
+}
 {
     echo "# Results"
     echo

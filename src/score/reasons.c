@@ -172,7 +172,8 @@ uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row, fl_re
     for (uint32_t i = 0; i < fl_head_inputs(head); i++) {
         uint32_t c = fl_head_input(head, i);
         story *g = &r->stories[r->code_of[c]];
-        float weight = c < fl_model_row_surprise(r->model) && !(row[c] > 0) ? ABSENT_WEIGHT : 1;
+        bool fold = c < fl_model_row_surprise(r->model);
+        float weight = fold && fl_told_absent(&r->told[c], row[c]) ? ABSENT_WEIGHT : 1;
         g->sum += r->contribution[i];
         if (r->contribution[i] * weight > g->best) {
             g->best = r->contribution[i] * weight;

@@ -400,8 +400,14 @@ static const char *value_text(const fl_model *m, const fl_told *t, double v, cha
         return fl_words_number(v, out);
     }
     if (!strcmp(u, "days")) return fl_words_days(v, out);
-    if (!strcmp(u, "count") && v < .05) return "0"; /* what is left of a count that faded */
+    /* Counts fade, but people count in whole things; what is left of one that faded is none. */
+    if (!strcmp(u, "count")) return fl_words_number(v < .5 ? 0 : floor(v + .5), out);
     return fl_words_number(v, out);
+}
+
+bool fl_told_absent(const fl_told *t, float value)
+{
+    return !(value > 0) || (t->unit && !strcmp(t->unit, "count") && value < .5f);
 }
 
 /* Copy the sentence with its places filled. */
@@ -409,6 +415,7 @@ static void compose(const char *text, const fl_told *t, const char *value, const
                     char out[FL_WORDS_MAX])
 {
     static const char about[] = "about {V}";
+    bool one = !strcmp(value, "1");
     size_t n = 0;
     for (const char *p = text; *p && n + 1 < FL_WORDS_MAX; p++) {
         if (!strcmp(value, "0") && !strncmp(p, about, sizeof about - 1)) {
@@ -417,6 +424,7 @@ static void compose(const char *text, const fl_told *t, const char *value, const
         }
         if (p[0] != '{' || !p[1] || p[2] != '}') {
             out[n++] = *p;
+            if (one && n > 4 && !memcmp(out + n - 5, "event", 5) && p[1] == 's') p++;
             continue;
         }
         const char *with = p[1] == 'V'   ? value
@@ -424,6 +432,7 @@ static void compose(const char *text, const fl_told *t, const char *value, const
                            : p[1] == 'L' ? label
                            : p[1] == 'N' ? t->name
                                          : scale_text[t->scale];
+        if (one && p[1] == 'N' && p[3] == 's') p++; /* "1 new card" */
         size_t k = strlen(with), room = FL_WORDS_MAX - 1 - n;
         memcpy(out + n, with, k < room ? k : room);
         n += k < room ? k : room;
