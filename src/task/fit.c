@@ -653,10 +653,12 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
                 .err = err,
                 .rounds = opt->rounds ? opt->rounds : 300,
                 .from_us = opt->later_rows ? fl_model_until(m) : INT64_MIN};
-    bool net = fl_model_network(m) != NULL, trees = strcmp(t->head, "probe") != 0,
-         probe = strcmp(t->head, "trees") != 0;
+    bool net = fl_model_network(m) && strcmp(t->inputs, "fold") != 0,
+         trees = strcmp(t->head, "probe") != 0, probe = strcmp(t->head, "trees") != 0;
     candidate a = {.name = "florin",
-                   .label = net ? "fold + surprise + embedding" : "fold features",
+                   .label = !net                            ? "fold features"
+                            : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
+                                                            : "surprise + embedding",
                    .trees = trees,
                    .probe = probe};
     candidate b = {.name = "baseline",
