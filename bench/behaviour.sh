@@ -26,7 +26,7 @@ customer_folds() {
         h = 7; for (i = 1; i <= length($0); i++) h = (h * 31 + index("0123456789", substr($0, i, 1))) % 1000003
         print $0 "," h % 5 }'; } >"$scratch/$1_folds.csv"
 }
-# shown NAME LOG TASK BASELINE AUC-GOAL AP-GOAL BARS: three seeds, the paired difference, two result lines
+# judge NAME LOG TASK BASELINE AUC-GOAL AP-GOAL RFM-AUC RFM-AP: three seeds, the paired difference, two result lines
 judge() {
     local name=$1 log=$2 task=$3 file=$4 goal_auc=$5 goal_ap=$6 rfm_auc=$7 rfm_ap=$8 seed peer
     for seed in 0 1 2; do

@@ -1,9 +1,9 @@
 /* State is carried for thousands of events without drifting off: of simulated cards whose habits never change, and which
  * training never saw, events 4,900 to 5,000 are predicted no worse than events 50 to 150. */
 #include "support/support.h"
+#include "support/train_fixture.h"
 #include "florin.h"
 #include "model/file.h"
-#include "train/run.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -25,21 +25,6 @@ static fl_log *steady_log(void)
     if (florin_simulate(&ctx, &o, &err)) fail_msg("%s", err.message);
     if (fl_log_open(&log, o.log, &err)) fail_msg("%s", err.message);
     return log;
-}
-
-static void load_weights(fl_net *net, const char *path)
-{
-    fl_model_file *f;
-    florin_error err = {0};
-
-    if (fl_model_file_open(&f, path, &err)) fail_msg("%s", err.message);
-    for (uint32_t i = 0; i < net->parameters; i++) {
-        const fl_tensor *t = fl_model_file_find(f, net->list[i].name);
-        assert_non_null(t);
-        memcpy(net->w + net->offset[i], t->data,
-               net->list[i].rows * net->list[i].cols * sizeof(float));
-    }
-    fl_model_file_close(f);
 }
 
 static int by_position(void *arg, uint32_t entity, uint64_t position, uint32_t row)
@@ -76,7 +61,7 @@ static void test_late_events(void **state)
     if (fl_rows_build(&rows, &n, &plan, log, &c, scratch_folder(), &ctx, &err))
         fail_msg("%s", err.message);
     assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
-    load_weights(net, files.out);
+    fixture_load_weights(net, files.out);
     uint8_t *skip = fl_calloc(rows->stream[0].entities, 1);
     uint32_t unseen = 0;
     for (uint32_t e = 0; e < rows->stream[0].entities; e++) {

@@ -1,12 +1,12 @@
 /* Training: gradients against finite differences, the same numbers as inference, the same bytes for the same seed
  * whatever the threads and after a stop, nothing after T, early stop, baselines against a slow count. */
 #include "support/support.h"
+#include "support/train_fixture.h"
 #include "support/model_fixture.h"
 #include "base/file.h"
 #include "data/log_writer.h"
 #include "kernels/train_gemm.h"
 #include "model/encode.h"
-#include "train/run.h"
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -433,21 +433,6 @@ static void test_early_stop(void **state)
 
 /* ---- training and scoring see the same network ---- */
 
-static void load_weights(fl_net *net, const char *path)
-{
-    fl_model_file *f;
-    florin_error err = {0};
-
-    if (fl_model_file_open(&f, path, &err)) fail_msg("%s", err.message);
-    for (uint32_t i = 0; i < net->parameters; i++) {
-        const fl_tensor *t = fl_model_file_find(f, net->list[i].name);
-        assert_non_null(t);
-        memcpy(net->w + net->offset[i], t->data,
-               net->list[i].rows * net->list[i].cols * sizeof(float));
-    }
-    fl_model_file_close(f);
-}
-
 typedef struct {
     const fl_net *net;
     const fl_rows *rows;
@@ -505,7 +490,7 @@ static void test_equals_inference(void **state)
     build(&c, &rows, &n, &plan, &log, "forward");
     assert_int_equal(train(log, &c, path, 2, false, 0, NULL), FLORIN_OK);
     assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
-    load_weights(net, path);
+    fixture_load_weights(net, path);
     forward f = {net, rows, fl_calloc((size_t)rows->count * 2 * net->targets, sizeof(float)),
                  fl_calloc((size_t)rows->count * n->h, sizeof(uint16_t))};
     forward_stream(&f, 0);

@@ -43,12 +43,7 @@ static florin_status report(json_t **json, const fl_sample *s, const fl_judged *
                             const florin_context *ctx, florin_error *err)
 {
     fl_interval iv[6];
-    fl_scored rows = {.n = j->n,
-                      .score = sys->score,
-                      .y = j->y,
-                      .cluster = j->cluster,
-                      .part = j->part,
-                      .parts = j->parts};
+    fl_scored rows = fl_judged_rows(j, sys->score);
     florin_status st =
         fl_bootstrap(iv, &rows, NULL, opt->draws ? opt->draws : 300, opt->seed + 1, ctx, err);
     if (st) return st;

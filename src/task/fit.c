@@ -514,12 +514,7 @@ static florin_status report(fitter *f, candidate *a, candidate *b, const fl_judg
                             json_t **out)
 {
     fl_interval iv[6];
-    fl_scored rows = {.n = j->n,
-                      .score = s->ours,
-                      .y = j->y,
-                      .cluster = j->cluster,
-                      .part = j->part,
-                      .parts = j->parts};
+    fl_scored rows = fl_judged_rows(j, s->ours);
     florin_status st = fl_bootstrap(iv, &rows, s->base, f->opt->draws ? f->opt->draws : 300,
                                     f->opt->seed + 1, f->ctx, f->err);
     if (st) return st;
@@ -582,12 +577,7 @@ static bool later_rows_alone(fitter *f, const candidate *a, const fl_judged *j, 
     f->from_us = fl_model_until(f->m);
     f->err = &why;
     florin_status st = score ? fit_periods(f, &late, j, score) : FLORIN_ENOMEM;
-    fl_scored rows = {.n = j->n,
-                      .score = score,
-                      .y = j->y,
-                      .cluster = j->cluster,
-                      .part = j->part,
-                      .parts = j->parts};
+    fl_scored rows = fl_judged_rows(j, score);
     if (!st)
         st = fl_bootstrap(iv, &rows, ours, f->opt->draws ? f->opt->draws : 300, f->opt->seed + 1,
                           f->ctx, &why);
@@ -678,7 +668,7 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
     if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
     if (!st) st = report(&f, &a, &b, &j, &s, json);
-    if (!st && net && strcmp(t->inputs, "fold")) pretraining_overlap(&f, &a, &j, s.ours, *json);
+    if (!st && net) pretraining_overlap(&f, &a, &j, s.ours, *json);
     if (!st) st = name_head(&f, &a);
     if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
     free_candidate(&a);

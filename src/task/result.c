@@ -63,6 +63,16 @@ void fl_judged_free(fl_judged *j)
     memset(j, 0, sizeof *j);
 }
 
+fl_scored fl_judged_rows(const fl_judged *j, const double *score)
+{
+    return (fl_scored){.n = j->n,
+                       .score = score,
+                       .y = j->y,
+                       .cluster = j->cluster,
+                       .part = j->part,
+                       .parts = j->parts};
+}
+
 static void put(json_t *o, const char *key, double v)
 {
     if (isfinite(v)) json_object_set_new(o, key, json_real(v));

@@ -22,6 +22,8 @@ typedef struct {
 florin_status fl_judged_take(fl_judged *out, const fl_sample *s, bool validation, const fl_task *t,
                              florin_error *err);
 void fl_judged_free(fl_judged *j);
+/* The rows with a score [n] each, as metrics take them; borrows both. */
+fl_scored fl_judged_rows(const fl_judged *j, const double *score);
 
 /* One system's scores of the judged rows. probability: calibrated, NULL: none; score99: 0-99, NULL: none. */
 typedef struct {
