@@ -5,6 +5,13 @@
 #include <math.h>
 #include <stdio.h>
 
+_Static_assert(sizeof(fl_duck_cell) == sizeof(duckdb_string_t) &&
+                   offsetof(fl_duck_cell, far.text) ==
+                       offsetof(duckdb_string_t, value.pointer.ptr) &&
+                   offsetof(fl_duck_cell, near.text) ==
+                       offsetof(duckdb_string_t, value.inlined.inlined),
+               "layout of DuckDB's texts");
+
 struct fl_duck {
     duckdb_database db;
     duckdb_connection con;
@@ -256,6 +263,118 @@ florin_status fl_duck_next(fl_duck_result *r, uint64_t *rows, florin_error *err)
     for (uint32_t c = 0; c < r->columns; c++)
         r->vector[c] = duckdb_data_chunk_get_vector(r->chunk, c);
     return FLORIN_OK;
+}
+
+florin_status fl_duck_take(fl_duck_chunk **out, fl_duck_result *r, florin_error *err)
+{
+    uint64_t rows;
+    florin_status st = fl_duck_next(r, &rows, err);
+    *out = (fl_duck_chunk *)r->chunk;
+    r->chunk = NULL;
+    return st;
+}
+
+void fl_duck_chunk_free(fl_duck_chunk *c)
+{
+    duckdb_data_chunk chunk = (duckdb_data_chunk)c;
+    if (chunk) duckdb_destroy_data_chunk(&chunk);
+}
+
+uint32_t fl_duck_chunk_rows(const fl_duck_chunk *c)
+{
+    return (uint32_t)duckdb_data_chunk_get_size((duckdb_data_chunk)(uintptr_t)c);
+}
+
+fl_duck_vector fl_duck_chunk_column(const fl_duck_chunk *c, uint32_t column)
+{
+    duckdb_vector v = duckdb_data_chunk_get_vector((duckdb_data_chunk)(uintptr_t)c, column);
+    return (fl_duck_vector){duckdb_vector_get_data(v), duckdb_vector_get_validity(v)};
+}
+
+uint32_t fl_duck_chunk_max(void)
+{
+    return (uint32_t)duckdb_vector_size();
+}
+
+struct fl_duck_ask {
+    duckdb_connection con; /* of its own: the database's may be in the midst of a result */
+    duckdb_prepared_statement statement;
+};
+
+florin_status fl_duck_ask_open(fl_duck_ask **out, fl_duck *d, const char *sql, florin_error *err)
+{
+    *out = NULL;
+    fl_duck_ask *a = fl_calloc(1, sizeof *a);
+    if (!a) return fl_fail(err, FLORIN_ENOMEM, "DuckDB");
+    duckdb_result r;
+    florin_status st = FLORIN_OK;
+    if (duckdb_connect(d->db, &a->con) != DuckDBSuccess)
+        st = fl_fail(err, FLORIN_EINTERNAL, "DuckDB does not connect");
+    if (!st) {
+        if (duckdb_query(a->con, "SET TimeZone = 'UTC'", &r) != DuckDBSuccess)
+            st = duck_fail(duckdb_result_error(&r), err);
+        duckdb_destroy_result(&r);
+    }
+    if (!st && duckdb_prepare(a->con, sql, &a->statement) != DuckDBSuccess)
+        st = duck_fail(duckdb_prepare_error(a->statement), err);
+    if (st) fl_duck_ask_close(a);
+    else *out = a;
+    return st;
+}
+
+void fl_duck_ask_close(fl_duck_ask *a)
+{
+    if (!a) return;
+    if (a->statement) duckdb_destroy_prepare(&a->statement);
+    if (a->con) duckdb_disconnect(&a->con);
+    free(a);
+}
+
+/* NULL: no memory */
+static duckdb_value list_of(const fl_duck_cell *const *text, size_t n)
+{
+    duckdb_value list = NULL, *v = fl_calloc(n ? n : 1, sizeof(duckdb_value));
+    duckdb_logical_type type = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+    bool ok = v && type;
+    for (size_t i = 0; i < n && ok; i++) {
+        v[i] = duckdb_create_varchar_length(fl_duck_cell_text(text[i]), text[i]->near.length);
+        ok = v[i] != NULL;
+    }
+    if (ok) list = duckdb_create_list_value(type, v, n);
+    for (size_t i = 0; i < n && v; i++)
+        if (v[i]) duckdb_destroy_value(&v[i]);
+    if (type) duckdb_destroy_logical_type(&type);
+    free(v);
+    return list;
+}
+
+florin_status fl_duck_ask_times(fl_duck_ask *a, const fl_duck_cell *const *text, size_t n,
+                                int64_t *out, bool *valid, florin_error *err)
+{
+    duckdb_result r = {0};
+    duckdb_value list = list_of(text, n);
+    if (!list) return fl_fail(err, FLORIN_ENOMEM, "%zu times", n);
+    florin_status st = FLORIN_OK;
+    bool bound = duckdb_bind_value(a->statement, 1, list) == DuckDBSuccess;
+    duckdb_destroy_value(&list);
+    if (!bound) return duck_fail(duckdb_prepare_error(a->statement), err);
+    if (duckdb_execute_prepared(a->statement, &r) != DuckDBSuccess)
+        st = duck_fail(duckdb_result_error(&r), err);
+    size_t at = 0;
+    while (!st) {
+        duckdb_data_chunk c = duckdb_fetch_chunk(r);
+        if (!c) break;
+        size_t rows = (size_t)duckdb_data_chunk_get_size(c);
+        fl_duck_vector v = fl_duck_chunk_column((fl_duck_chunk *)c, 0);
+        for (size_t i = 0; i < rows && at < n; i++, at++) {
+            valid[at] = fl_duck_valid(&v, i);
+            out[at] = valid[at] ? ((const int64_t *)v.data)[i] : 0;
+        }
+        duckdb_destroy_data_chunk(&c);
+    }
+    duckdb_destroy_result(&r);
+    if (!st && at != n) st = fl_fail(err, FLORIN_EINTERNAL, "%zu times asked, %zu told", n, at);
+    return st;
 }
 
 const void *fl_duck_data(const fl_duck_result *r, uint32_t c)

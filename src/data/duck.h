@@ -45,6 +45,47 @@ bool fl_duck_null(const fl_duck_result *r, uint32_t c, uint64_t row);
 const char *fl_duck_text(const fl_duck_result *r, uint32_t c, uint64_t row, size_t *len);
 void fl_duck_result_free(fl_duck_result *r);
 
+/* Chunks that live on their own: the result may be read on, and another thread may read the chunk. */
+typedef struct fl_duck_chunk fl_duck_chunk;
+/* A text as it lies in a column: up to 12 bytes in place, longer ones elsewhere in the chunk. */
+typedef union {
+    struct {
+        uint32_t length;
+        char text[12];
+    } near;
+    struct {
+        uint32_t length;
+        char head[4];
+        const char *text;
+    } far;
+} fl_duck_cell;
+typedef struct {
+    const void *data;      /* [rows] by the column's type, text: fl_duck_cell */
+    const uint64_t *valid; /* bit r: row r is not NULL; NULL: none is */
+} fl_duck_vector;
+/* The next chunk, NULL at the end. */
+florin_status fl_duck_take(fl_duck_chunk **out, fl_duck_result *r, florin_error *err);
+void fl_duck_chunk_free(fl_duck_chunk *c);
+uint32_t fl_duck_chunk_rows(const fl_duck_chunk *c);
+fl_duck_vector fl_duck_chunk_column(const fl_duck_chunk *c, uint32_t column);
+uint32_t fl_duck_chunk_max(void); /* rows of the largest chunk */
+static inline bool fl_duck_valid(const fl_duck_vector *v, size_t row)
+{
+    return !v->valid || (v->valid[row / 64] >> (row % 64) & 1);
+}
+static inline const char *fl_duck_cell_text(const fl_duck_cell *c)
+{
+    return c->near.length <= sizeof c->near.text ? c->near.text : c->far.text;
+}
+
+/* One statement, prepared once, of one parameter: a list of texts. Streams its answer like a query. */
+typedef struct fl_duck_ask fl_duck_ask;
+florin_status fl_duck_ask_open(fl_duck_ask **out, fl_duck *db, const char *sql, florin_error *err);
+/* out[i], valid[i]: the i-th row of the answer's only column, a time, for texts[i]. */
+florin_status fl_duck_ask_times(fl_duck_ask *a, const fl_duck_cell *const *text, size_t n,
+                                int64_t *out, bool *valid, florin_error *err);
+void fl_duck_ask_close(fl_duck_ask *a);
+
 /* Write columns to a file: Parquet (through DuckDB), CSV, .npy or Arrow IPC by the name's ending. Streaming:
  * open with names and types, add batches, commit (atomic) or abort. NaN and infinite floats are written as NULL. */
 typedef struct fl_table_writer fl_table_writer;

@@ -6,12 +6,6 @@
 /* Past so many the first are written with the numbers known by then. */
 enum { WAITING_MAX = 4000000, ERRORS_MAX = 16 };
 
-typedef struct {
-    uint64_t row;
-    uint32_t source;
-    const char *field, *reason;
-} rejected_row;
-
 /* A line that is no row. */
 typedef struct {
     uint64_t number;
@@ -21,7 +15,7 @@ typedef struct {
 struct fl_rejects {
     fl_writer *file; /* NULL: no row was set aside yet */
     char *path;
-    rejected_row *row;
+    fl_rejected_row *row;
     size_t rows, cap;
     broken_line *line; /* of one source */
     size_t lines, line_cap;
@@ -66,7 +60,7 @@ static void count_reason(fl_import_stats *t, const char *reason)
 
 static int by_place(const void *a, const void *b)
 {
-    const rejected_row *x = a, *y = b;
+    const fl_rejected_row *x = a, *y = b;
     if (x->source != y->source) return x->source < y->source ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row);
 }
@@ -84,7 +78,7 @@ static florin_status write_waiting(fl_importer *m)
         if (!st) st = fl_writer_add(r->file, head, sizeof head - 1, m->err);
     }
     for (size_t i = 0; i < r->rows && !st; i++) {
-        const rejected_row *x = &r->row[i];
+        const fl_rejected_row *x = &r->row[i];
         b.len = 0;
         fl_buf_printf(&b, "%s,%llu,%s,%s\n", m->schema->source[x->source].name,
                       (unsigned long long)x->row, x->field, x->reason);
@@ -96,12 +90,11 @@ static florin_status write_waiting(fl_importer *m)
     return st;
 }
 
-florin_status fl_rejects_add(fl_importer *m, uint32_t source, uint64_t row, const char *field,
-                             const char *reason)
+florin_status fl_rejects_add(fl_importer *m, const fl_rejected_row *row)
 {
     fl_rejects *r = m->rejects;
     void *p = r->row;
-    count_reason(m->stats, reason);
+    count_reason(m->stats, row->reason);
     if (r->rows == WAITING_MAX && !m->opt->strict) {
         florin_status st = write_waiting(m);
         if (st) return st;
@@ -109,7 +102,7 @@ florin_status fl_rejects_add(fl_importer *m, uint32_t source, uint64_t row, cons
     if (!fl_grow(&p, &r->cap, r->rows + 1, sizeof *r->row))
         return fl_fail(m->err, FLORIN_ENOMEM, "%zu rejected rows", r->rows);
     r->row = p;
-    r->row[r->rows++] = (rejected_row){row, source, field, reason};
+    r->row[r->rows++] = *row;
     m->refused = m->opt->strict;
     return FLORIN_OK;
 }
@@ -181,7 +174,8 @@ static florin_status settle_source(fl_importer *m, uint32_t source)
     }
     for (size_t i = 0; i < r->lines && !st; i++) {
         m->stats->read++;
-        st = fl_rejects_add(m, source, r->line[i].number, "line", r->error[r->line[i].error]);
+        st = fl_rejects_add(
+            m, &(fl_rejected_row){r->line[i].number, source, "line", r->error[r->line[i].error]});
     }
     return st;
 }
@@ -199,7 +193,7 @@ florin_status fl_rejects_settle(fl_importer *m, uint32_t from, uint32_t to)
     fl_source_forget_rejects(m->db);
     if (!st && m->opt->strict && m->rejects->rows) {
         qsort(m->rejects->row, m->rejects->rows, sizeof *m->rejects->row, by_place);
-        const rejected_row *x = &m->rejects->row[0];
+        const fl_rejected_row *x = &m->rejects->row[0];
         return fl_fail(m->err, FLORIN_EINPUT,
                        "%s: row %llu, field %s: %s (--strict: nothing was imported; without it the "
                        "row would be set aside)",

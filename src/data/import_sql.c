@@ -2,12 +2,6 @@
 #include "data/import_parts.h"
 #include <stdio.h>
 
-static void add_text(fl_buf *b, const fl_expr *e)
-{
-    if (e->sql) fl_buf_printf(b, ", CAST((%s) AS VARCHAR)", e->sql);
-    else fl_buf_puts(b, ", NULL::VARCHAR");
-}
-
 static void add_literal(fl_buf *b, const char *s)
 {
     fl_buf_puts(b, "'");
@@ -60,7 +54,7 @@ static void add_time(fl_buf *b, const fl_schema *s, const char *sql, const char 
         fl_buf_printf(&naive, "TRY_CAST(%s AS TIMESTAMP)", x);
     }
     const char *n = naive.data ? naive.data : "NULL";
-    fl_buf_puts(b, ", CASE WHEN false THEN NULL::TIMESTAMP");
+    fl_buf_puts(b, "CASE WHEN false THEN NULL::TIMESTAMP");
     if (!format) add_epoch(b, x);
     if (!utc && (!format || !zoned)) {
         if (!format)
@@ -81,27 +75,98 @@ static void add_time(fl_buf *b, const fl_schema *s, const char *sql, const char 
     fl_buf_free(&naive);
 }
 
-void fl_import_select(fl_buf *b, const fl_importer *m, uint32_t i)
+void fl_import_ask_select(fl_buf *b, const fl_schema *s)
+{
+    fl_buf_puts(b, "SELECT ");
+    add_time(b, s, "x", NULL);
+    fl_buf_puts(b, " FROM (SELECT unnest($1::VARCHAR[]) AS x)");
+}
+
+/* ---- a source ---- */
+
+typedef struct {
+    fl_buf *b;
+    const fl_importer *m;
+    fl_select_columns *columns;
+    uint32_t source;
+    bool sort;
+} selecting;
+
+static uint16_t next_column(selecting *x)
+{
+    if (x->columns->columns) fl_buf_puts(x->b, ", ");
+    return x->columns->columns++;
+}
+
+static uint16_t add_text(selecting *x, const fl_expr *e)
+{
+    if (!e->sql && !x->sort) return FL_NO_COLUMN;
+    uint16_t c = next_column(x);
+    if (e->sql) fl_buf_printf(x->b, "CAST((%s) AS VARCHAR)", e->sql);
+    else fl_buf_puts(x->b, "NULL::VARCHAR");
+    return c;
+}
+
+/* A plain column that the file itself holds as moments needs no reading. */
+static bool is_moment(const selecting *x, const fl_expr *e)
+{
+    const fl_relation *r = &x->m->relation[x->source];
+    if (r->text || !e->sql || *e->sql != '"' || !e->columns) return false;
+    for (uint32_t c = 0; c < r->columns; c++)
+        if (!strcmp(r->name[c], e->columns[0])) return !strcmp(r->type[c], "TIMESTAMP");
+    return false;
+}
+
+/* In UTC and without a format a text is left to C, which asks DuckDB for what it can't read (import_time.c). */
+static fl_moment_columns add_moment(selecting *x, const fl_expr *e, const char *format, bool text)
+{
+    const fl_schema *s = x->m->schema;
+    fl_moment_columns c = {FL_NO_COLUMN, FL_NO_COLUMN};
+    bool utc = !s->time_zone || !strcmp(s->time_zone, "UTC");
+    if (!e->sql && !x->sort) return c;
+    if (!e->sql || x->sort || format || !utc || is_moment(x, e)) {
+        c.at = next_column(x);
+        if (!e->sql) fl_buf_puts(x->b, "NULL::TIMESTAMP");
+        else if (!format && utc && is_moment(x, e)) fl_buf_puts(x->b, e->sql);
+        else add_time(x->b, s, e->sql, format);
+    }
+    if (text || c.at == FL_NO_COLUMN) c.text = add_text(x, e);
+    return c;
+}
+
+void fl_import_select(fl_buf *b, fl_select_columns *columns, const fl_importer *m, uint32_t i,
+                      bool sort)
 {
     const fl_schema *s = m->schema;
     const fl_source *src = &s->source[i];
-    fl_buf_printf(b, "SELECT %u::UINTEGER, CAST(row_number() OVER () + %u AS UBIGINT)", i,
-                  m->relation[i].first - 1);
-    if (src->where) fl_buf_printf(b, ", coalesce(CAST((%s) AS BOOLEAN), false)", src->where);
-    else fl_buf_puts(b, ", true");
-    add_time(b, s, src->time.sql, src->time_format);
-    add_text(b, &src->time);
-    add_text(b, src->label_of >= 0 ? &src->of : &src->id);
-    add_text(b, &src->amount);
-    add_text(b, &src->currency);
-    for (uint32_t k = 0; k < s->kinds; k++) add_text(b, &src->entity[k]);
-    for (uint32_t f = 0; f < s->categories; f++) add_text(b, &src->category[f]);
-    for (uint32_t f = 0; f < s->numbers; f++) add_text(b, &src->number[f]);
-    for (uint32_t f = 0; f < s->marks; f++) add_text(b, &src->mark[f]);
+    selecting x = {b, m, columns, i, sort};
+    memset(columns, 0xff, sizeof *columns); /* FL_NO_COLUMN */
+    columns->columns = 0;
+    fl_buf_puts(b, "SELECT ");
+    if (sort) {
+        columns->source = next_column(&x);
+        fl_buf_printf(b, "%u::UINTEGER", i);
+        columns->row = next_column(&x);
+        fl_buf_printf(b, "CAST(row_number() OVER () + %u AS UBIGINT)", m->relation[i].first - 1);
+    }
+    if (src->where || sort) {
+        columns->keep = next_column(&x);
+        fl_buf_printf(b, "coalesce(CAST((%s) AS BOOLEAN), false)",
+                      src->where ? src->where : "true");
+    }
+    columns->time = add_moment(&x, &src->time, src->time_format, true);
+    columns->id = add_text(&x, src->label_of >= 0 ? &src->of : &src->id);
+    columns->amount = add_text(&x, &src->amount);
+    columns->currency = add_text(&x, &src->currency);
+    for (uint32_t k = 0; k < s->kinds; k++) columns->entity[k] = add_text(&x, &src->entity[k]);
+    for (uint32_t f = 0; f < s->categories; f++)
+        columns->category[f] = add_text(&x, &src->category[f]);
+    for (uint32_t f = 0; f < s->numbers; f++) columns->number[f] = add_text(&x, &src->number[f]);
+    for (uint32_t f = 0; f < s->marks; f++) columns->mark[f] = add_text(&x, &src->mark[f]);
     for (uint32_t l = 0; l < s->labels; l++) {
-        add_text(b, src->label_of == (int)l ? &src->of_value : &src->label[l].value);
-        if (src->label[l].arrival.sql) add_time(b, s, src->label[l].arrival.sql, NULL);
-        else fl_buf_puts(b, ", NULL::TIMESTAMP");
+        columns->label[l] =
+            add_text(&x, src->label_of == (int)l ? &src->of_value : &src->label[l].value);
+        columns->arrival[l] = add_moment(&x, &src->label[l].arrival, NULL, false);
     }
     fl_buf_printf(b, " FROM %s", m->relation[i].sql);
 }

@@ -15,7 +15,10 @@ typedef struct {
     const char *id_text;
     const uint32_t *entity[FL_KINDS_MAX], *category[FL_CATEGORIES_MAX], *present;
     const float *number[FL_NUMBERS_MAX];
-    const fl_label *label;
+    const int64_t *label_us;
+    const uint32_t *label_row;
+    const float *label_value;
+    const uint8_t *label;
     const uint32_t *start[FL_KINDS_MAX], *row[FL_KINDS_MAX];
     uint32_t entities[FL_KINDS_MAX]; /* known up to and with this segment */
 } segment;
@@ -172,7 +175,10 @@ static florin_status load_columns(fl_log *log, segment *s, const char *name, flo
         st = need(s, FL_SEG_CATEGORY, f, 4, n, &s->category[f], name, err);
     for (uint32_t f = 0; f < sc->numbers && !st; f++)
         st = need(s, FL_SEG_NUMBER, f, 4, n, &s->number[f], name, err);
-    if (!st) st = need(s, FL_SEG_LABEL, 0, sizeof(fl_label), s->labels, &s->label, name, err);
+    if (!st) st = need(s, FL_SEG_LABEL_TIME, 0, 8, s->labels, &s->label_us, name, err);
+    if (!st) st = need(s, FL_SEG_LABEL_ROW, 0, 4, s->labels, &s->label_row, name, err);
+    if (!st) st = need(s, FL_SEG_LABEL_VALUE, 0, 4, s->labels, &s->label_value, name, err);
+    if (!st) st = need(s, FL_SEG_LABEL_NUMBER, 0, 1, s->labels, &s->label, name, err);
     s->id_text = fl_blocks_get(&s->file, FL_SEG_ID_TEXT, 0, 1, &bytes);
     for (uint64_t i = 0, begin = 0; i < n && !st; begin = s->id_end[i++])
         if (s->id_end[i] < begin || s->id_end[i] > bytes)
@@ -193,12 +199,10 @@ static florin_status check_numbers(const fl_log *log, segment *s, const char *na
             bad |= s->entity[k][i] != FL_NONE && s->entity[k][i] >= s->entities[k];
     for (uint32_t f = 0; f < sc->categories; f++)
         for (uint64_t i = 0; i < s->rows; i++) bad |= s->category[f][i] > log->value[f].count;
-    for (uint64_t i = 0; i < s->labels; i++) {
-        const fl_label *l = &s->label[i];
-        bad |= l->row >= s->first + s->rows || l->label >= sc->labels ||
-               !(l->value >= -1e30f && l->value <= 1e30f) ||
-               (i && l->arrival_us < s->label[i - 1].arrival_us);
-    }
+    for (uint64_t i = 0; i < s->labels; i++)
+        bad |= s->label_row[i] >= s->first + s->rows || s->label[i] >= sc->labels ||
+               !(s->label_value[i] >= -1e30f && s->label_value[i] <= 1e30f) ||
+               (i && s->label_us[i] < s->label_us[i - 1]);
     if (bad)
         return fl_fail(err, FLORIN_EFORMAT,
                        "%s: holds a number outside its table: restore the file or import again",
@@ -273,9 +277,14 @@ static florin_status merge_labels(fl_log *log, florin_error *err)
         const segment *s = &log->segment[i];
         uint64_t x = 0, y = 0, o = 0;
         while (x < n || y < s->labels)
-            b[o++] = y == s->labels || (x < n && a[x].arrival_us <= s->label[y].arrival_us)
-                         ? a[x++]
-                         : s->label[y++];
+            if (y == s->labels || (x < n && a[x].arrival_us <= s->label_us[y])) b[o++] = a[x++];
+            else {
+                b[o++] = (fl_label){.arrival_us = s->label_us[y],
+                                    .row = s->label_row[y],
+                                    .value = s->label_value[y],
+                                    .label = s->label[y]};
+                y++;
+            }
         fl_label *t = a;
         a = b;
         b = t;

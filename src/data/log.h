@@ -55,7 +55,7 @@ uint32_t fl_log_entities(const fl_log *log, int kind); /* size of that kind's ta
 uint32_t fl_log_segments(const fl_log *log);
 uint64_t fl_log_segment_first(const fl_log *log, uint32_t segment); /* first row of a segment */
 
-/* Row r in full. rows < fl_log_rows is the caller's duty (asserted). */
+/* Row r in full. rows < fl_log_batch is the caller's duty (asserted). */
 void fl_log_event(const fl_log *log, uint64_t row, fl_event *out);
 /* Single columns, for scans. */
 int64_t fl_log_time(const fl_log *log, uint64_t row);

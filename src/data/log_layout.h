@@ -18,13 +18,16 @@ enum {
     FL_SEG_CATEGORY, /* u32 [rows] by field: 1 + number in the log's dictionary of that field, 0 missing */
     FL_SEG_NUMBER,     /* f32 [rows] by field */
     FL_SEG_PRESENT,    /* u32 [rows] bit n: number n is present */
-    FL_SEG_LABEL,      /* fl_label [labels], by (arrival, order of import) */
+    FL_SEG_LABEL_TIME, /* i64 [labels] arrival; labels are in order of arrival, then of import */
     FL_SEG_ENTITY_NEW, /* u64 by kind: hashes of the entities that this segment brings */
     FL_SEG_INDEX_START, /* u32 [entities so far + 1] by kind: where each entity's rows begin in FL_SEG_INDEX_ROW */
-    FL_SEG_INDEX_ROW,  /* u32 by kind: rows inside the segment, entity by entity, in order */
-    FL_SEG_VALUE_HASH, /* u64 by field: category values that this segment brings */
-    FL_SEG_VALUE_END,  /* u64 by field */
-    FL_SEG_VALUE_TEXT, /* bytes by field */
+    FL_SEG_INDEX_ROW,    /* u32 by kind: rows inside the segment, entity by entity, in order */
+    FL_SEG_VALUE_HASH,   /* u64 by field: category values that this segment brings */
+    FL_SEG_VALUE_END,    /* u64 by field */
+    FL_SEG_VALUE_TEXT,   /* bytes by field */
+    FL_SEG_LABEL_ROW,    /* u32 [labels] row in the whole log */
+    FL_SEG_LABEL_VALUE,  /* f32 [labels] */
+    FL_SEG_LABEL_NUMBER, /* u8 [labels] label of the schema */
     FL_NAMES_END =
         64,       /* u64 by kind: end of each new entity's identifier (id dictionary files only) */
     FL_NAMES_TEXT /* bytes by kind */

@@ -1,9 +1,8 @@
-/* The event log, write side. Rows wait in memory as columns; a flush sorts them, drops known ids, resolves labels
- * and writes one segment file that no manifest names yet; commit replaces the manifest. So whatever is interrupted
- * leaves the old log, and at most files that the next open for writing removes. */
+/* The event log, write side. Rows wait in memory as columns, without those whose id is known; a flush (log_flush.c) sorts
+ * them, resolves labels and writes one segment file that no manifest names yet; commit replaces the manifest. So
+ * whatever is interrupted leaves the old log, and at most files that the next open for writing removes. */
 #include "data/import.h"
-#include "data/log_layout.h"
-#include "data/log_writer.h"
+#include "data/log_writer_parts.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,56 +10,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { EXPECTED_MAX = 100000000, AHEAD = 8 };
+enum { EXPECTED_MAX = 100000000 };
 
-typedef struct {
-    void *data;
-    size_t cap;
-} column;
-
-typedef struct {
-    uint64_t id;
-    int64_t arrival_us;
-    float value;
-    uint8_t label;
-} waiting_label;
-
-/* Names or values: all hashes so far, and the texts of those that this segment brings. */
-typedef struct {
-    fl_map64 map;
-    uint32_t count, old; /* old: already in earlier segments */
-    column hash, end;    /* of the new ones, u64 */
-    fl_buf text;
-} dictionary;
-
-struct fl_log_writer {
-    char *path;
-    fl_schema *schema;
-    const florin_context *ctx;
-    bool sorted, keep_ids;
-    int lock;
-    uint8_t key[16];
-    json_t *manifest;           /* as it will be */
-    uint32_t files;             /* number of the last segment file */
-    uint64_t base;              /* rows in segments, written or not yet in the manifest */
-    uint64_t rows, limit, room; /* room: rows that every column has space for */
-    column time, amount, type, marks, currency, id, id_end, entity[FL_KINDS_MAX],
-        category[FL_CATEGORIES_MAX], number[FL_NUMBERS_MAX], present;
-    fl_buf id_text;
-    dictionary entities[FL_KINDS_MAX], values[FL_CATEGORIES_MAX];
-    fl_map64
-        ids; /* event id -> row + 1; of waiting rows as if they were in order of time already */
-    uint64_t fresh; /* id of the row added last, 0 when it was a duplicate: its labels are news */
-    waiting_label *label;
-    size_t labels, labels_cap;
-    fl_map64 told;      /* labels that the log has: the same one again is not a correction */
-    size_t labels_told; /* of the waiting ones, how many are in `told` */
-    int64_t last_us, clock_us;
-    uint64_t added;
-    fl_log_written stats;
-};
-
-static void dictionary_free(dictionary *d)
+static void dictionary_free(fl_dictionary *d)
 {
     fl_map64_free(&d->map);
     free(d->hash.data);
@@ -71,8 +23,11 @@ static void dictionary_free(dictionary *d)
 static void writer_free(fl_log_writer *w)
 {
     if (!w) return;
-    column *c[] = {&w->time,     &w->amount, &w->type,   &w->marks,
-                   &w->currency, &w->id,     &w->id_end, &w->present};
+    fl_column *c[] = {&w->time,         &w->amount,     &w->type,
+                      &w->marks,        &w->currency,   &w->id,
+                      &w->id_end,       &w->present,    &w->labels.arrival_us,
+                      &w->labels.value, &w->labels.row, &w->labels.label,
+                      &w->labels.id};
     for (size_t i = 0; i < FL_LEN(c); i++) free(c[i]->data);
     for (int k = 0; k < FL_KINDS_MAX; k++) {
         free(w->entity[k].data);
@@ -86,7 +41,8 @@ static void writer_free(fl_log_writer *w)
     fl_buf_free(&w->id_text);
     fl_map64_free(&w->ids);
     fl_map64_free(&w->told);
-    free(w->label);
+    fl_map64_free(&w->same_rows);
+    free(w->twice);
     json_decref(w->manifest);
     fl_schema_free(w->schema);
     if (w->lock >= 0) close(w->lock);
@@ -168,16 +124,16 @@ static florin_status load_old(fl_log_writer *w, florin_error *err)
     if (!st) st = same_key(w, err);
     if (st) goto done;
     w->files = (uint32_t)fl_json_int(w->manifest, "files", 0);
-    w->base = fl_log_rows(log);
+    w->base = w->start = fl_log_rows(log);
     w->clock_us = w->base ? fl_log_time_max(log) : INT64_MIN;
     for (uint32_t k = 0; k < w->schema->kinds && !st; k++) {
-        dictionary *d = &w->entities[k];
+        fl_dictionary *d = &w->entities[k];
         d->old = d->count = fl_log_entities(log, (int)k);
         for (uint32_t i = 0; i < d->count && !st; i++)
             st = map_put(&d->map, fl_log_entity_hash(log, (int)k, i), i, err);
     }
     for (uint32_t f = 0; f < w->schema->categories && !st; f++) {
-        dictionary *d = &w->values[f];
+        fl_dictionary *d = &w->values[f];
         d->old = d->count = fl_log_values(log, (int)f);
         for (uint32_t i = 0; i < d->count && !st; i++)
             st = map_put(&d->map, fl_log_value_hash(log, (int)f, i), i, err);
@@ -233,7 +189,7 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
     w->last_us = INT64_MIN;
     florin_status st = FLORIN_OK;
     bool ok = (w->path = fl_strdup(path)) && fl_map64_init(&w->ids, 1024) &&
-              fl_map64_init(&w->told, 1024);
+              fl_map64_init(&w->told, 1024) && fl_map64_init(&w->same_rows, 16);
     for (int k = 0; k < FL_KINDS_MAX; k++) ok = ok && fl_map64_init(&w->entities[k].map, 64);
     for (int f = 0; f < FL_CATEGORIES_MAX; f++) ok = ok && fl_map64_init(&w->values[f].map, 64);
     if (!ok) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
@@ -275,481 +231,437 @@ florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error
     return FLORIN_OK;
 }
 
+const uint8_t *fl_log_writer_key(const fl_log_writer *w)
+{
+    return w->key;
+}
+
 void fl_log_writer_soon(const fl_log_writer *w, uint64_t event_id)
 {
     fl_map64_prefetch(&w->ids, event_id);
 }
 
-static florin_status dictionary_add(dictionary *d, uint64_t hash, const char *text, size_t n,
-                                    bool keep, uint32_t *code, florin_error *err)
+static florin_status dictionary_add(fl_dictionary *d, uint64_t hash, const char *text, size_t n,
+                                    uint32_t *code, florin_error *err)
+{
+    size_t fresh = d->count - d->old;
+    if (d->count == UINT32_MAX - 1 || !fl_grow(&d->hash.data, &d->hash.cap, fresh + 1, 8) ||
+        !fl_grow(&d->end.data, &d->end.cap, fresh + 1, 8))
+        return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
+    fl_buf_add(&d->text, text, n);
+    if (d->text.failed) return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
+    FL_COLUMN(d->hash, uint64_t)[fresh] = hash;
+    FL_COLUMN(d->end, uint64_t)[fresh] = d->text.len;
+    *code = d->count++;
+    return FLORIN_OK;
+}
+
+static florin_status dictionary_code(fl_dictionary *d, uint64_t hash, const char *text, size_t n,
+                                     uint32_t *code, florin_error *err)
 {
     bool inserted;
     uint32_t *v = fl_map64_insert(&d->map, hash, &inserted);
-    if (!v || d->count == UINT32_MAX - 1)
-        return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
-    if (inserted) {
-        size_t fresh = d->count - d->old;
-        if (!fl_grow(&d->hash.data, &d->hash.cap, fresh + 1, 8) ||
-            !fl_grow(&d->end.data, &d->end.cap, fresh + 1, 8))
-            return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
-        if (keep) fl_buf_add(&d->text, text, n);
-        if (d->text.failed)
-            return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
-        ((uint64_t *)d->hash.data)[fresh] = hash;
-        ((uint64_t *)d->end.data)[fresh] = d->text.len;
-        *v = d->count++;
-    }
+    if (!v) return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
+    florin_status st = inserted ? dictionary_add(d, hash, text, n, v, err) : FLORIN_OK;
     *code = *v;
-    return FLORIN_OK;
+    return st;
+}
+
+/* A declared card number is hashed, and its digits are kept nowhere. */
+static bool keeps_name(const fl_log_writer *w, const char *text, size_t n)
+{
+    return w->keep_ids && !(w->schema->card_numbers && fl_is_card_number(text, n));
 }
 
 florin_status fl_log_writer_value(fl_log_writer *w, int field, const char *text, size_t n,
                                   uint32_t *code, florin_error *err)
 {
-    return dictionary_add(&w->values[field], fl_category_hash(text, n), text, n, true, code, err);
+    return dictionary_code(&w->values[field], fl_category_hash(text, n), text, n, code, err);
 }
 
 florin_status fl_log_writer_entity(fl_log_writer *w, int kind, const char *text, size_t n,
                                    uint32_t *code, florin_error *err)
 {
     uint64_t hash = fl_entity_hash(w->key, w->schema->kind[kind].name, text, n);
-    /* A declared card number is hashed, and its digits are kept nowhere. */
-    bool keep = w->keep_ids && !(w->schema->card_numbers && fl_is_card_number(text, n));
-    return dictionary_add(&w->entities[kind], hash, text, n, keep, code, err);
+    return dictionary_code(&w->entities[kind], hash, text, keeps_name(w, text, n) ? n : 0, code,
+                           err);
 }
 
-static bool grow_columns(fl_log_writer *w)
+/* Space for n more rows. */
+static florin_status grow_columns(fl_log_writer *w, uint64_t n, florin_error *err)
 {
-    size_t n = w->room ? 2 * (size_t)w->room : 1024;
     const fl_schema *s = w->schema;
-    if (w->rows < w->room) return true;
-    bool ok = fl_grow(&w->time.data, &w->time.cap, n, 8) &&
-              fl_grow(&w->amount.data, &w->amount.cap, n, 8) &&
-              fl_grow(&w->type.data, &w->type.cap, n, 1) &&
-              fl_grow(&w->marks.data, &w->marks.cap, n, 1) &&
-              fl_grow(&w->currency.data, &w->currency.cap, n, 2) &&
-              fl_grow(&w->id.data, &w->id.cap, n, 8) &&
-              fl_grow(&w->id_end.data, &w->id_end.cap, n, 8) &&
-              fl_grow(&w->present.data, &w->present.cap, n, 4);
+    if (w->base + w->rows + n >= UINT32_MAX - 1 || w->base + w->added + n >= UINT32_MAX - 1)
+        return fl_fail(err, FLORIN_ENOMEM, "a log holds at most 4 billion events");
+    if (w->rows + n <= w->room) return FLORIN_OK;
+    size_t room = w->room ? 2 * (size_t)w->room : 1024;
+    while (room < w->rows + n) room *= 2;
+    bool ok = fl_grow(&w->time.data, &w->time.cap, room, 8) &&
+              fl_grow(&w->amount.data, &w->amount.cap, room, 8) &&
+              fl_grow(&w->type.data, &w->type.cap, room, 1) &&
+              fl_grow(&w->marks.data, &w->marks.cap, room, 1) &&
+              fl_grow(&w->currency.data, &w->currency.cap, room, 2) &&
+              fl_grow(&w->id.data, &w->id.cap, room, 8) &&
+              fl_grow(&w->id_end.data, &w->id_end.cap, room, 8) &&
+              fl_grow(&w->present.data, &w->present.cap, room, 4);
     for (uint32_t k = 0; k < s->kinds && ok; k++)
-        ok = fl_grow(&w->entity[k].data, &w->entity[k].cap, n, 4);
+        ok = fl_grow(&w->entity[k].data, &w->entity[k].cap, room, 4);
     for (uint32_t f = 0; f < s->categories && ok; f++)
-        ok = fl_grow(&w->category[f].data, &w->category[f].cap, n, 4);
+        ok = fl_grow(&w->category[f].data, &w->category[f].cap, room, 4);
     for (uint32_t f = 0; f < s->numbers && ok; f++)
-        ok = fl_grow(&w->number[f].data, &w->number[f].cap, n, 4);
-    if (ok) w->room = n;
-    return ok;
+        ok = fl_grow(&w->number[f].data, &w->number[f].cap, room, 4);
+    if (!ok) return fl_fail(err, FLORIN_ENOMEM, "%llu rows", (unsigned long long)w->rows);
+    w->room = room;
+    return FLORIN_OK;
 }
 
-static florin_status flush(fl_log_writer *w, bool more, florin_error *err);
+/* "row 17" */
+static size_t number_text(char out[32], uint64_t n)
+{
+    char digit[24];
+    size_t k = 0;
+    do digit[k++] = (char)('0' + n % 10);
+    while (n /= 10);
+    memcpy(out, "row ", 4);
+    for (size_t i = 0; i < k; i++) out[4 + i] = digit[k - 1 - i];
+    return 4 + k;
+}
+
+/* Take the id of the row that will be number r of the waiting ones. *fresh: it was not known. */
+static florin_status add_id(fl_log_writer *w, uint64_t r, uint64_t hash, const char *id, size_t len,
+                            bool *fresh, florin_error *err)
+{
+    char number[32];
+    w->added++;
+    uint32_t *seen = fl_map64_insert(&w->ids, hash, fresh);
+    if (!seen) return fl_fail(err, FLORIN_ENOMEM, "%zu event ids", w->ids.count);
+    w->fresh = *fresh ? hash : 0;
+    if (!*fresh) {
+        w->stats.duplicates++;
+        return FLORIN_OK;
+    }
+    *seen = (uint32_t)(w->base + r + 1);
+    if (!id) {
+        len = number_text(number, w->base + w->added);
+        id = number;
+    }
+    fl_buf_add(&w->id_text, id, len);
+    if (w->id_text.failed) return fl_fail(err, FLORIN_ENOMEM, "event ids");
+    FL_COLUMN(w->id, uint64_t)[r] = hash;
+    FL_COLUMN(w->id_end, uint64_t)[r] = w->id_text.len;
+    return FLORIN_OK;
+}
+
+static florin_status out_of_order(uint64_t row, florin_error *err)
+{
+    return fl_fail(err, FLORIN_EINTERNAL, "row %llu is not in time order", (unsigned long long)row);
+}
 
 florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_error *err)
 {
-    if (w->sorted && row->time_us < w->last_us)
-        return fl_fail(err, FLORIN_EINTERNAL, "row %llu is not in time order",
-                       (unsigned long long)w->added + 1);
+    if (w->sorted && row->time_us < w->last_us) return out_of_order(w->added + 1, err);
     w->last_us = row->time_us;
-    if (w->rows == w->limit && w->sorted) {
-        florin_status st = flush(w, true, err);
-        if (st) return st;
-    }
-    if (w->base + w->rows >= UINT32_MAX - 1)
-        return fl_fail(err, FLORIN_ENOMEM, "a log holds at most 4 billion events");
+    uint64_t room;
+    florin_status st = fl_log_writer_room(w, &room, err);
+    if (!st) st = grow_columns(w, 1, err);
+    if (st) return st;
     char number[32];
     const char *id = row->id;
     size_t len = row->id_len;
     if (!id) {
-        len = (size_t)snprintf(number, sizeof number, "row %llu",
-                               (unsigned long long)(w->base + w->added + 1));
+        len = number_text(number, w->base + w->added + 1);
         id = number;
     }
     uint64_t hash = row->id_hash ? row->id_hash : fl_event_id_hash(row->type, id, len);
-    w->added++;
-    bool inserted;
-    uint32_t *seen = fl_map64_insert(&w->ids, hash, &inserted);
-    if (!seen) return fl_fail(err, FLORIN_ENOMEM, "%zu event ids", w->ids.count);
-    w->fresh = inserted ? hash : 0;
-    if (!inserted) {
-        w->stats.duplicates++;
-        return FLORIN_OK;
-    }
-    *seen = (uint32_t)(w->base + w->rows + 1);
-    if (!grow_columns(w))
-        return fl_fail(err, FLORIN_ENOMEM, "%llu rows", (unsigned long long)w->rows);
-    fl_buf_add(&w->id_text, id, len);
-    if (w->id_text.failed) return fl_fail(err, FLORIN_ENOMEM, "event ids");
+    bool fresh;
+    st = add_id(w, w->rows, hash, id, len, &fresh, err);
+    if (st || !fresh) return st;
 
     size_t r = (size_t)w->rows++;
-    ((int64_t *)w->time.data)[r] = row->time_us;
-    ((int64_t *)w->amount.data)[r] = row->amount_minor;
-    ((uint8_t *)w->type.data)[r] = row->type;
-    ((uint8_t *)w->marks.data)[r] = row->marks;
-    ((uint16_t *)w->currency.data)[r] = row->currency;
-    ((uint64_t *)w->id.data)[r] = hash;
-    ((uint64_t *)w->id_end.data)[r] = w->id_text.len;
-    ((uint32_t *)w->present.data)[r] = row->number_present;
+    FL_COLUMN(w->time, int64_t)[r] = row->time_us;
+    FL_COLUMN(w->amount, int64_t)[r] = row->amount_minor;
+    FL_COLUMN(w->type, uint8_t)[r] = row->type;
+    FL_COLUMN(w->marks, uint8_t)[r] = row->marks;
+    FL_COLUMN(w->currency, uint16_t)[r] = row->currency;
+    FL_COLUMN(w->present, uint32_t)[r] = row->number_present;
     for (uint32_t k = 0; k < w->schema->kinds; k++)
-        ((uint32_t *)w->entity[k].data)[r] = row->entity[k];
-    for (uint32_t f = 0; f < w->schema->categories; f++)
-        ((uint32_t *)w->category[f].data)[r] =
-            row->category[f] == FL_NONE ? 0 : row->category[f] + 1;
+        FL_COLUMN(w->entity[k], uint32_t)[r] = row->entity[k];
+    for (uint32_t f = 0; f < w->schema->categories; f++) FL_COLUMN(w->category[f], uint32_t)
+    [r] = row->category[f] == FL_NONE ? 0 : row->category[f] + 1;
     for (uint32_t f = 0; f < w->schema->numbers; f++)
-        ((float *)w->number[f].data)[r] = row->number[f];
+        FL_COLUMN(w->number[f], float)[r] = row->number[f];
     return FLORIN_OK;
 }
 
-/* Bring `told` up to date with the waiting labels. */
-static florin_status settle_told(fl_log_writer *w, florin_error *err)
+/* ---- labels ---- */
+
+florin_status fl_log_writer_settle_told(fl_log_writer *w, florin_error *err)
 {
-    for (; w->labels_told < w->labels; w->labels_told++) {
-        const waiting_label *l = &w->label[w->labels_told];
+    const fl_waiting_labels *l = &w->labels;
+    for (; w->labels_told < l->n; w->labels_told++) {
+        size_t i = w->labels_told;
+        uint32_t row = FL_COLUMN(l->row, uint32_t)[i];
+        uint64_t id = row == FL_NONE ? FL_COLUMN(l->id, uint64_t)[w->ids_told]
+                                     : FL_COLUMN(w->id, uint64_t)[row];
+        w->ids_told += row == FL_NONE;
+        uint64_t key = label_key(id, FL_COLUMN(l->label, uint8_t)[i], FL_COLUMN(l->value, float)[i],
+                                 FL_COLUMN(l->arrival_us, int64_t)[i]);
         bool inserted;
-        if (!fl_map64_insert(&w->told, label_key(l->id, l->label, l->value, l->arrival_us),
-                             &inserted))
+        if (!fl_map64_insert(&w->told, key, &inserted))
             return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->told.count);
     }
     return FLORIN_OK;
 }
 
 /* Nobody has spoken of a fresh event yet but the labels just before; of the others `told` knows. */
-static florin_status is_told(fl_log_writer *w, const waiting_label *l, bool *told,
-                             florin_error *err)
+static florin_status is_told(fl_log_writer *w, uint32_t row, uint64_t id, uint8_t label,
+                             float value, int64_t arrival_us, bool *told, florin_error *err)
 {
+    const fl_waiting_labels *l = &w->labels;
     *told = false;
-    if (l->id == w->fresh) {
-        for (size_t i = w->labels; i-- && w->label[i].id == l->id && !*told;)
-            *told = w->label[i].label == l->label && w->label[i].arrival_us == l->arrival_us &&
-                    memcmp(&w->label[i].value, &l->value, sizeof l->value) == 0;
+    if (row != FL_NONE) {
+        for (size_t i = l->n; i-- && FL_COLUMN(l->row, uint32_t)[i] == row && !*told;)
+            *told = FL_COLUMN(l->label, uint8_t)[i] == label &&
+                    FL_COLUMN(l->arrival_us, int64_t)[i] == arrival_us &&
+                    memcmp(&FL_COLUMN(l->value, float)[i], &value, sizeof value) == 0;
         return FLORIN_OK;
     }
-    florin_status st = settle_told(w, err);
-    if (!st)
-        *told =
-            fl_map64_find(&w->told, label_key(l->id, l->label, l->value, l->arrival_us)) != NULL;
+    florin_status st = fl_log_writer_settle_told(w, err);
+    if (!st) *told = fl_map64_find(&w->told, label_key(id, label, value, arrival_us)) != NULL;
     return st;
+}
+
+/* row: of the event among the waiting ones when it is fresh, else FL_NONE. */
+static florin_status add_label(fl_log_writer *w, uint32_t row, uint64_t id, uint8_t label,
+                               float value, int64_t arrival_us, florin_error *err)
+{
+    fl_waiting_labels *l = &w->labels;
+    bool told;
+    florin_status st = is_told(w, row, id, label, value, arrival_us, &told, err);
+    if (st || told) return st;
+    if (!fl_grow(&l->arrival_us.data, &l->arrival_us.cap, l->n + 1, 8) ||
+        !fl_grow(&l->value.data, &l->value.cap, l->n + 1, 4) ||
+        !fl_grow(&l->row.data, &l->row.cap, l->n + 1, 4) ||
+        !fl_grow(&l->label.data, &l->label.cap, l->n + 1, 1) ||
+        (row == FL_NONE && !fl_grow(&l->id.data, &l->id.cap, l->ids + 1, 8)))
+        return fl_fail(err, FLORIN_ENOMEM, "%zu labels", l->n);
+    FL_COLUMN(l->arrival_us, int64_t)[l->n] = arrival_us;
+    FL_COLUMN(l->value, float)[l->n] = value;
+    FL_COLUMN(l->row, uint32_t)[l->n] = row;
+    FL_COLUMN(l->label, uint8_t)[l->n++] = label;
+    if (row == FL_NONE) FL_COLUMN(l->id, uint64_t)[l->ids++] = id;
+    return FLORIN_OK;
 }
 
 florin_status fl_log_writer_label(fl_log_writer *w, uint64_t event_id, uint8_t label, float value,
                                   int64_t arrival_us, florin_error *err)
 {
-    waiting_label l = {event_id ? event_id : 1, arrival_us, value, label};
-    bool told;
-    florin_status st = is_told(w, &l, &told, err);
-    if (st || told) return st;
-    void *p = w->label;
-    if (!fl_grow(&p, &w->labels_cap, w->labels + 1, sizeof *w->label))
-        return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->labels);
-    w->label = p;
-    w->label[w->labels++] = l;
-    return FLORIN_OK;
+    uint64_t id = event_id ? event_id : 1;
+    uint32_t row = id == w->fresh ? (uint32_t)(w->rows - 1) : FL_NONE;
+    return add_label(w, row, id, label, value, arrival_us, err);
 }
 
-/* Stable merge sort of row numbers by time (bottom up); most inputs are sorted already and cost one pass. */
-static uint32_t *time_order(const int64_t *time, size_t n)
+/* ---- turns ---- */
+
+fl_log_batch fl_log_batch_part(const fl_log_batch *rows, uint32_t from, uint32_t n)
 {
-    uint32_t *a = fl_alloc(n ? n : 1, sizeof *a), *b = NULL;
-    if (!a) return NULL;
-    bool sorted = true;
-    for (size_t i = 0; i < n; i++) {
-        a[i] = (uint32_t)i;
-        sorted &= !i || time[i - 1] <= time[i];
-    }
-    if (sorted) return a;
-    b = fl_alloc(n, sizeof *b);
-    if (!b) {
-        free(a);
-        return NULL;
-    }
-    for (size_t width = 1; width < n; width *= 2) {
-        for (size_t lo = 0; lo < n; lo += 2 * width) {
-            size_t mid = lo + width < n ? lo + width : n,
-                   hi = lo + 2 * width < n ? lo + 2 * width : n;
-            for (size_t x = lo, y = mid, o = lo; o < hi; o++)
-                b[o] = y == hi || (x < mid && time[a[x]] <= time[a[y]]) ? a[x++] : a[y++];
+    fl_log_batch p = *rows;
+    p.n = n;
+    p.time_us += from;
+    p.amount_minor += from;
+    p.type += from;
+    p.marks += from;
+    p.currency += from;
+    p.present += from;
+    p.id += from;
+    p.place += from;
+    for (int f = 0; f < FL_NUMBERS_MAX; f++)
+        if (p.number[f]) p.number[f] += from;
+    for (int k = 0; k < FL_KINDS_MAX; k++)
+        if (p.entity[k]) p.entity[k] += from;
+    for (int f = 0; f < FL_CATEGORIES_MAX; f++)
+        if (p.category[f]) p.category[f] += from;
+    uint32_t first = 0, end;
+    while (first < rows->labels && rows->label_row[first] < rows->first_row + from) first++;
+    for (end = first; end < rows->labels && rows->label_row[end] < rows->first_row + from + n;)
+        end++;
+    p.first_row += from;
+    p.labels = end - first;
+    p.label_row += first;
+    p.label += first;
+    p.label_value += first;
+    p.label_arrival_us += first;
+    return p;
+}
+
+florin_status fl_log_writer_room(fl_log_writer *w, uint64_t *rows, florin_error *err)
+{
+    florin_status st = FLORIN_OK;
+    if (w->sorted && w->rows >= w->limit) st = fl_log_writer_flush(w, true, err);
+    *rows = w->sorted ? w->limit - w->rows : UINT64_MAX;
+    return st;
+}
+
+florin_status fl_log_writer_turn(fl_log_writer *w, uint64_t n, florin_error *err)
+{
+    w->twices = 0;
+    return grow_columns(w, n, err);
+}
+
+void fl_log_writer_put_cells(fl_log_writer *w, uint64_t at, const fl_log_batch *p)
+{
+    size_t r = (size_t)(w->rows + at), n = p->n;
+    memcpy(FL_COLUMN(w->time, int64_t) + r, p->time_us, n * 8);
+    memcpy(FL_COLUMN(w->amount, int64_t) + r, p->amount_minor, n * 8);
+    memcpy(FL_COLUMN(w->type, uint8_t) + r, p->type, n);
+    memcpy(FL_COLUMN(w->marks, uint8_t) + r, p->marks, n);
+    memcpy(FL_COLUMN(w->currency, uint16_t) + r, p->currency, n * 2);
+    memcpy(FL_COLUMN(w->present, uint32_t) + r, p->present, n * 4);
+    for (uint32_t f = 0; f < w->schema->numbers; f++)
+        memcpy(FL_COLUMN(w->number[f], float) + r, p->number[f], n * 4);
+}
+
+/* none: what stands for a value that is absent; the first code is none_is_zero. */
+static florin_status put_codes(fl_log_writer *w, fl_dictionary *d, const fl_log_batch *p,
+                               const uint64_t *hash, const fl_duck_vector *text, bool names,
+                               uint32_t *code, uint32_t *fresh, uint32_t *n_fresh,
+                               florin_error *err)
+{
+    *n_fresh = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        bool inserted;
+        code[i] = FL_NONE;
+        if (i + FL_WRITER_AHEAD < p->n && hash[i + FL_WRITER_AHEAD])
+            fl_map64_prefetch(&d->map, hash[i + FL_WRITER_AHEAD]);
+        if (!hash[i]) continue;
+        uint32_t *v = fl_map64_insert(&d->map, hash[i], &inserted);
+        if (!v) return fl_fail(err, FLORIN_ENOMEM, "dictionary of %u entries", d->count);
+        if (inserted) {
+            const fl_duck_cell *cell = (const fl_duck_cell *)text->data + p->place[i];
+            const char *s = fl_duck_cell_text(cell);
+            size_t n = names && !keeps_name(w, s, cell->near.length) ? 0 : cell->near.length;
+            florin_status st = dictionary_add(d, hash[i], s, n, v, err);
+            if (st) return st;
+            fresh[(*n_fresh)++] = i;
         }
-        uint32_t *t = a;
-        a = b;
-        b = t;
+        code[i] = *v;
     }
-    free(b);
-    return a;
-}
-
-/* Rewrite a column of elements of `width` bytes in the given order, in place through scratch. */
-static void reorder(void *data, size_t width, const uint32_t *order, size_t n, uint8_t *scratch)
-{
-    const uint8_t *in = data;
-    for (size_t i = 0; i < n; i++) memcpy(scratch + i * width, in + order[i] * width, width);
-    memcpy(data, scratch, n * width);
-}
-
-static florin_status reorder_ids(fl_log_writer *w, const uint32_t *order, florin_error *err)
-{
-    size_t n = (size_t)w->rows;
-    uint64_t *end = w->id_end.data, *out = fl_alloc(n ? n : 1, 8);
-    fl_buf text = {0};
-    for (size_t i = 0; out && i < n; i++) {
-        uint64_t from = order[i] ? end[order[i] - 1] : 0;
-        fl_buf_add(&text, w->id_text.data + from, (size_t)(end[order[i]] - from));
-        out[i] = text.len;
-    }
-    if (!out || text.failed) {
-        free(out);
-        fl_buf_free(&text);
-        return fl_fail(err, FLORIN_ENOMEM, "event ids");
-    }
-    memcpy(end, out, n * 8);
-    free(out);
-    fl_buf_free(&w->id_text);
-    w->id_text = text;
     return FLORIN_OK;
 }
 
-static florin_status sort_rows(fl_log_writer *w, bool *moved, florin_error *err)
+florin_status fl_log_writer_put_entities(fl_log_writer *w, uint64_t at, const fl_log_batch *p,
+                                         uint32_t k, uint32_t *fresh, uint32_t *n_fresh,
+                                         florin_error *err)
 {
-    *moved = false;
-    size_t n = (size_t)w->rows;
-    if (!n) return FLORIN_OK;
-    uint32_t *order = time_order(w->time.data, n);
-    uint8_t *scratch = fl_alloc(n, 8);
-    florin_status st =
-        order && scratch ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "sorting %zu rows", n);
-    for (size_t i = 0; !st && i < n && !*moved; i++) *moved = order[i] != i;
-    if (!st && *moved) {
-        st = reorder_ids(w, order, err);
-        reorder(w->time.data, 8, order, n, scratch);
-        reorder(w->amount.data, 8, order, n, scratch);
-        reorder(w->type.data, 1, order, n, scratch);
-        reorder(w->marks.data, 1, order, n, scratch);
-        reorder(w->currency.data, 2, order, n, scratch);
-        reorder(w->id.data, 8, order, n, scratch);
-        reorder(w->present.data, 4, order, n, scratch);
-        for (uint32_t k = 0; k < w->schema->kinds; k++)
-            reorder(w->entity[k].data, 4, order, n, scratch);
-        for (uint32_t f = 0; f < w->schema->categories; f++)
-            reorder(w->category[f].data, 4, order, n, scratch);
-        for (uint32_t f = 0; f < w->schema->numbers; f++)
-            reorder(w->number[f].data, 4, order, n, scratch);
-    }
-    free(order);
-    free(scratch);
+    return put_codes(w, &w->entities[k], p, p->entity[k], &p->entity_text[k], true,
+                     FL_COLUMN(w->entity[k], uint32_t) + w->rows + at, fresh, n_fresh, err);
+}
+
+florin_status fl_log_writer_put_values(fl_log_writer *w, uint64_t at, const fl_log_batch *p,
+                                       uint32_t f, uint32_t *fresh, uint32_t *n_fresh,
+                                       florin_error *err)
+{
+    uint32_t *code = FL_COLUMN(w->category[f], uint32_t) + w->rows + at;
+    florin_status st = put_codes(w, &w->values[f], p, p->category[f], &p->category_text[f], false,
+                                 code, fresh, n_fresh, err);
+    for (uint32_t i = 0; i < p->n && !st; i++) code[i]++; /* FL_NONE + 1 is 0: missing */
     return st;
 }
 
-/* Labels whose event has a row now. The others wait for a later flush. */
-static florin_status take_labels(fl_log_writer *w, fl_label **out, uint64_t *n, florin_error *err)
+/* The id of a row without one: of its cells, and of how many equal rows of this import came before it. */
+static uint64_t content_id(uint64_t cells, uint32_t before)
 {
-    fl_label *l = fl_calloc(w->labels ? w->labels : 1, sizeof *l);
-    if (!l) return fl_fail(err, FLORIN_ENOMEM, "%zu labels", w->labels);
-    size_t kept = 0;
-    *n = 0;
-    for (size_t i = 0; i < w->labels; i++) {
-        if (i + AHEAD < w->labels) fl_map64_prefetch(&w->ids, w->label[i + AHEAD].id);
-        const uint32_t *row = fl_map64_find(&w->ids, w->label[i].id);
-        if (row && *row)
-            l[(*n)++] = (fl_label){.arrival_us = w->label[i].arrival_us,
-                                   .row = *row - 1,
-                                   .value = w->label[i].value,
-                                   .label = w->label[i].label};
-        else w->label[kept++] = w->label[i];
-    }
-    w->labels = kept;
+    return fl_mix64((cells | 1) + before) | 1;
+}
 
-    bool sorted = true;
-    for (uint64_t i = 1; i < *n; i++) sorted &= l[i - 1].arrival_us <= l[i].arrival_us;
-    if (!sorted) {
-        uint32_t *order = NULL;
-        int64_t *t = fl_alloc((size_t)*n, sizeof *t);
-        for (uint64_t i = 0; t && i < *n; i++) t[i] = l[i].arrival_us;
-        order = t ? time_order(t, (size_t)*n) : NULL;
-        uint8_t *scratch = fl_alloc((size_t)*n, sizeof *l);
-        if (order && scratch) reorder(l, sizeof *l, order, (size_t)*n, scratch);
-        bool ok = order && scratch;
-        free(t);
-        free(order);
-        free(scratch);
-        if (!ok) {
-            free(l);
-            return fl_fail(err, FLORIN_ENOMEM, "%llu labels", (unsigned long long)*n);
+static florin_status number_equal(fl_log_writer *w, uint64_t cells, uint64_t *id, florin_error *err)
+{
+    *id = content_id(cells, 0);
+    const uint32_t *row = fl_map64_find(&w->ids, *id);
+    if (!row) return FLORIN_OK;
+    bool inserted, ours = *row > w->start;
+    uint32_t *before = fl_map64_insert(&w->same_rows, cells | 1, &inserted);
+    if (!before) return fl_fail(err, FLORIN_ENOMEM, "%zu rows without id", w->same_rows.count);
+    if (inserted) *before = ours;
+    *id = content_id(cells, (*before)++);
+    return FLORIN_OK;
+}
+
+static florin_status note_duplicate(fl_log_writer *w, uint64_t at, florin_error *err)
+{
+    void *p = w->twice;
+    if (!fl_grow(&p, &w->twice_cap, w->twices + 1, sizeof *w->twice))
+        return fl_fail(err, FLORIN_ENOMEM, "%zu duplicates", w->twices);
+    w->twice = p;
+    w->twice[w->twices++] = (uint32_t)at;
+    return FLORIN_OK;
+}
+
+florin_status fl_log_writer_put_ids(fl_log_writer *w, uint64_t at, const fl_log_batch *p,
+                                    florin_error *err)
+{
+    const fl_duck_cell *text = p->id_text.data;
+    florin_status st = FLORIN_OK;
+    uint32_t l = 0;
+    for (uint32_t i = 0; i < p->n && !st; i++) {
+        const fl_duck_cell *own =
+            text && fl_duck_valid(&p->id_text, p->place[i]) ? text + p->place[i] : NULL;
+        if (i + FL_WRITER_AHEAD < p->n) {
+            uint64_t soon = p->id[i + FL_WRITER_AHEAD];
+            fl_map64_prefetch(&w->ids, own ? soon : content_id(soon, 0));
         }
+        uint64_t id = p->id[i], r = w->rows + at + i - w->twices;
+        bool fresh = false;
+        if (!own) st = number_equal(w, id, &id, err);
+        if (!st)
+            st = add_id(w, r, id, own ? fl_duck_cell_text(own) : NULL, own ? own->near.length : 0,
+                        &fresh, err);
+        if (!st && !fresh) st = note_duplicate(w, at + i, err);
+        for (; l < p->labels && p->label_row[l] == p->first_row + i && !st; l++)
+            st = add_label(w, fresh ? (uint32_t)r : FL_NONE, id, p->label[l], p->label_value[l],
+                           p->label_arrival_us[l], err);
     }
-    *out = l;
+    return st;
+}
+
+/* A column without the duplicates of this turn. */
+static void drop_twice(const fl_log_writer *w, const fl_column *c, size_t width, uint64_t n)
+{
+    uint8_t *base = (uint8_t *)c->data + w->rows * width;
+    size_t to = w->twice[0];
+    for (size_t i = 0; i < w->twices; i++) {
+        size_t from = w->twice[i] + 1, end = i + 1 < w->twices ? w->twice[i + 1] : (size_t)n;
+        memmove(base + to * width, base + from * width, (end - from) * width);
+        to += end - from;
+    }
+}
+
+florin_status fl_log_writer_turned(fl_log_writer *w, uint64_t n, florin_error *err)
+{
+    const int64_t *time = FL_COLUMN(w->time, int64_t) + w->rows;
+    for (uint64_t i = 0; i < n; i++) {
+        if (w->sorted && time[i] < w->last_us) return out_of_order(w->added - n + i + 1, err);
+        w->last_us = time[i];
+    }
+    if (w->twices) {
+        drop_twice(w, &w->time, 8, n);
+        drop_twice(w, &w->amount, 8, n);
+        drop_twice(w, &w->type, 1, n);
+        drop_twice(w, &w->marks, 1, n);
+        drop_twice(w, &w->currency, 2, n);
+        drop_twice(w, &w->present, 4, n);
+        for (uint32_t k = 0; k < w->schema->kinds; k++) drop_twice(w, &w->entity[k], 4, n);
+        for (uint32_t f = 0; f < w->schema->categories; f++) drop_twice(w, &w->category[f], 4, n);
+        for (uint32_t f = 0; f < w->schema->numbers; f++) drop_twice(w, &w->number[f], 4, n);
+    }
+    w->rows += n - w->twices;
+    w->twices = 0;
     return FLORIN_OK;
-}
-
-/* CSR index: rows of each entity in order, by counting. */
-static florin_status write_index(fl_log_writer *w, fl_blocks_writer *b, uint32_t k,
-                                 florin_error *err)
-{
-    uint32_t entities = w->entities[k].count;
-    size_t n = (size_t)w->rows;
-    const uint32_t *e = w->entity[k].data;
-    uint32_t *start = fl_calloc((size_t)entities + 2, 4), *rows = fl_alloc(n ? n : 1, 4);
-    florin_status st = start && rows
-                           ? FLORIN_OK
-                           : fl_fail(err, FLORIN_ENOMEM, "index of %s", w->schema->kind[k].name);
-    if (!st) {
-        for (size_t i = 0; i < n; i++)
-            if (e[i] != FL_NONE) start[e[i] + 2]++;
-        for (uint32_t i = 2; i < entities + 2; i++) start[i] += start[i - 1];
-        for (size_t i = 0; i < n; i++)
-            if (e[i] != FL_NONE) rows[start[e[i] + 1]++] = (uint32_t)i;
-        st = fl_blocks_writer_add(b, FL_SEG_INDEX_START, (uint16_t)k, 4, start,
-                                  (uint64_t)entities + 1, err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_SEG_INDEX_ROW, (uint16_t)k, 4, rows, start[entities],
-                                      err);
-    }
-    free(start);
-    free(rows);
-    return st;
-}
-
-static florin_status write_columns(fl_log_writer *w, fl_blocks_writer *b, florin_error *err)
-{
-    const fl_schema *s = w->schema;
-    uint64_t n = w->rows;
-    florin_status st = fl_blocks_writer_add(b, FL_SEG_TIME, 0, 8, w->time.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_AMOUNT, 0, 8, w->amount.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_TYPE, 0, 1, w->type.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_MARKS, 0, 1, w->marks.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_CURRENCY, 0, 2, w->currency.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_ID, 0, 8, w->id.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_ID_END, 0, 8, w->id_end.data, n, err);
-    if (!st)
-        st = fl_blocks_writer_add(b, FL_SEG_ID_TEXT, 0, 1, w->id_text.data, w->id_text.len, err);
-    if (!st && s->numbers)
-        st = fl_blocks_writer_add(b, FL_SEG_PRESENT, 0, 4, w->present.data, n, err);
-    for (uint32_t k = 0; k < s->kinds && !st; k++) {
-        const dictionary *d = &w->entities[k];
-        st = fl_blocks_writer_add(b, FL_SEG_ENTITY, (uint16_t)k, 4, w->entity[k].data, n, err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_SEG_ENTITY_NEW, (uint16_t)k, 8, d->hash.data,
-                                      d->count - d->old, err);
-        if (!st) st = write_index(w, b, k, err);
-    }
-    for (uint32_t f = 0; f < s->categories && !st; f++) {
-        const dictionary *d = &w->values[f];
-        st = fl_blocks_writer_add(b, FL_SEG_CATEGORY, (uint16_t)f, 4, w->category[f].data, n, err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_SEG_VALUE_HASH, (uint16_t)f, 8, d->hash.data,
-                                      d->count - d->old, err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_SEG_VALUE_END, (uint16_t)f, 8, d->end.data,
-                                      d->count - d->old, err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_SEG_VALUE_TEXT, (uint16_t)f, 1, d->text.data,
-                                      d->text.len, err);
-    }
-    for (uint32_t f = 0; f < s->numbers && !st; f++)
-        st = fl_blocks_writer_add(b, FL_SEG_NUMBER, (uint16_t)f, 4, w->number[f].data, n, err);
-    return st;
-}
-
-static florin_status write_names(fl_log_writer *w, const char *path, florin_error *err)
-{
-    fl_blocks_writer *b = NULL;
-    uint64_t hash, bytes;
-    florin_status st = fl_blocks_writer_open(&b, path, 0600, err);
-    for (uint32_t k = 0; k < w->schema->kinds && !st; k++) {
-        const dictionary *d = &w->entities[k];
-        st = fl_blocks_writer_add(b, FL_NAMES_END, (uint16_t)k, 8, d->end.data, d->count - d->old,
-                                  err);
-        if (!st)
-            st = fl_blocks_writer_add(b, FL_NAMES_TEXT, (uint16_t)k, 1, d->text.data, d->text.len,
-                                      err);
-    }
-    if (!st) return fl_blocks_writer_commit(b, &hash, &bytes, err);
-    fl_blocks_writer_abort(b);
-    return st;
-}
-
-/* The batch is in its segment: forget rows and texts, keep the tables. */
-static void clear_batch(fl_log_writer *w)
-{
-    w->base += w->rows;
-    w->rows = 0;
-    w->fresh = 0;
-    w->added = 0;
-    w->id_text.len = 0;
-    for (uint32_t k = 0; k < w->schema->kinds; k++) {
-        w->entities[k].old = w->entities[k].count;
-        w->entities[k].text.len = 0;
-    }
-    for (uint32_t f = 0; f < w->schema->categories; f++) {
-        w->values[f].old = w->values[f].count;
-        w->values[f].text.len = 0;
-    }
-}
-
-static void number_rows(fl_log_writer *w, bool moved)
-{
-    const uint64_t *id = w->id.data;
-    const int64_t *time = w->time.data;
-    for (uint64_t r = 0; r < w->rows; r++) {
-        if (moved && r + AHEAD < w->rows) fl_map64_prefetch(&w->ids, id[r + AHEAD]);
-        if (moved) *fl_map64_find(&w->ids, id[r]) = (uint32_t)(w->base + r + 1);
-        if (time[r] < w->clock_us) w->stats.late++;
-        else w->clock_us = time[r];
-    }
-}
-
-/* more: rows may follow, so what these labels said must be remembered. */
-static florin_status flush(fl_log_writer *w, bool more, florin_error *err)
-{
-    bool moved;
-    fl_label *labels = NULL;
-    uint64_t n = 0, hash = 0, bytes = 0;
-    fl_blocks_writer *b = NULL;
-    char file[32], names[32];
-    florin_status st = sort_rows(w, &moved, err);
-    if (st) return st;
-    number_rows(w, moved);
-    if (more) st = settle_told(w, err);
-    if (!st) st = take_labels(w, &labels, &n, err);
-    if (st) return st;
-    w->labels_told = w->labels;
-    if (!w->rows && !n) {
-        free(labels);
-        return FLORIN_OK;
-    }
-    snprintf(file, sizeof file, "seg-%06u.fls", ++w->files);
-    snprintf(names, sizeof names, "ids-%06u.fld", w->files);
-    char *path = fl_path_join(w->path, file), *names_path = fl_path_join(w->path, names);
-    if (!path || !names_path) st = fl_fail(err, FLORIN_ENOMEM, "%s", w->path);
-    if (!st) st = fl_blocks_writer_open(&b, path, 0644, err);
-    if (!st) st = write_columns(w, b, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_LABEL, 0, sizeof *labels, labels, n, err);
-    if (!st) {
-        st = fl_blocks_writer_commit(b, &hash, &bytes, err);
-        b = NULL;
-    }
-    if (!st && w->keep_ids) st = write_names(w, names_path, err);
-    if (!st) {
-        char hex[17];
-        snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hash);
-        json_t *s =
-            json_pack("{s:s, s:I, s:I, s:I, s:s, s:s*}", "file", file, "rows", (json_int_t)w->rows,
-                      "labels", (json_int_t)n, "bytes", (json_int_t)bytes, "checksum", hex, "names",
-                      w->keep_ids ? names : NULL);
-        if (!s || json_array_append_new(json_object_get(w->manifest, "segments"), s))
-            st = fl_fail(err, FLORIN_ENOMEM, "manifest");
-    }
-    if (!st) {
-        w->stats.rows += w->rows;
-        w->stats.labels += n;
-        clear_batch(w);
-    }
-    fl_blocks_writer_abort(b);
-    free(path);
-    free(names_path);
-    free(labels);
-    return st;
 }
 
 florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats, florin_error *err)
 {
-    florin_status st = flush(w, false, err);
+    florin_status st = fl_log_writer_flush(w, false, err);
     char *path = fl_path_join(w->path, FL_MANIFEST);
     if (!st && !path) st = fl_fail(err, FLORIN_ENOMEM, "%s", w->path);
     bool changed = w->stats.rows || w->stats.labels || !fl_file_exists(path ? path : "");
@@ -761,7 +673,7 @@ florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats, flor
             st = fl_fail(err, FLORIN_ENOMEM, "manifest");
         if (!st) st = fl_json_save(w->manifest, path, err);
     }
-    w->stats.labels_unmatched = w->labels;
+    w->stats.labels_unmatched = w->labels.n;
     w->stats.rows_total = w->base;
     size_t i;
     json_t *segment;

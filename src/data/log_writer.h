@@ -5,6 +5,7 @@
 #ifndef FL_LOG_WRITER_H
 #define FL_LOG_WRITER_H
 
+#include "data/duck.h"
 #include "data/log.h"
 
 typedef struct fl_log_writer fl_log_writer;
@@ -25,6 +26,8 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
 florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error *err);
 /* A row with this id_hash comes next, after some work of the caller: hides the wait for memory. */
 void fl_log_writer_soon(const fl_log_writer *w, uint64_t event_id);
+/* The key of its identifiers (16 bytes), for fl_entity_hash. */
+const uint8_t *fl_log_writer_key(const fl_log_writer *w);
 /* Codes: dense numbers private to the writer, then rewritten. value_code gives the number of a category
  * value, entity_code that of an identifier; both copy the text when it is new. */
 florin_status fl_log_writer_value(fl_log_writer *w, int field, const char *text, size_t n,
@@ -49,6 +52,47 @@ florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_
 /* A label of an event of this batch or of the log, by fl_event_id_hash of its source and event id. */
 florin_status fl_log_writer_label(fl_log_writer *w, uint64_t event_id, uint8_t label, float value,
                                   int64_t arrival_us, florin_error *err);
+
+/* Many rows at once, column by column. */
+typedef struct {
+    uint32_t n;
+    const int64_t *time_us, *amount_minor;
+    const uint8_t *type, *marks;
+    const uint16_t *currency;
+    const uint32_t *present;
+    const float *number[FL_NUMBERS_MAX];
+    /* Hashes: 0 is none. A row without an id text has in `id` a hash of its cells: the writer tells equal rows apart. */
+    const uint64_t *id, *entity[FL_KINDS_MAX], *category[FL_CATEGORIES_MAX];
+    /* Texts of the same, of which row i is place[i]. */
+    fl_duck_vector id_text, entity_text[FL_KINDS_MAX], category_text[FL_CATEGORIES_MAX];
+    const uint32_t *place;
+    /* Labels of these rows, in their order: of row i those whose label_row is first_row + i. */
+    uint32_t labels, first_row;
+    const uint32_t *label_row;
+    const uint8_t *label;
+    const float *label_value;
+    const int64_t *label_arrival_us;
+} fl_log_batch;
+
+/* Rows [from, from + n) of them. */
+fl_log_batch fl_log_batch_part(const fl_log_batch *rows, uint32_t from, uint32_t n);
+/* How many rows may be put now, at least 1: the waiting ones become a segment when they are enough. */
+florin_status fl_log_writer_room(fl_log_writer *w, uint64_t *rows, florin_error *err);
+/* The rows of one turn: first a call of ..._turn with their sum, then every put of every part, then ..._turned. The puts
+ * touch a column each, so different ones may run at once; `at` is the part's place within the turn, and one column's
+ * parts come in their order. fresh (of rows->n) takes the rows whose value is new, *n_fresh their number. */
+florin_status fl_log_writer_turn(fl_log_writer *w, uint64_t n, florin_error *err);
+void fl_log_writer_put_cells(fl_log_writer *w, uint64_t at, const fl_log_batch *rows);
+florin_status fl_log_writer_put_entities(fl_log_writer *w, uint64_t at, const fl_log_batch *rows,
+                                         uint32_t kind, uint32_t *fresh, uint32_t *n_fresh,
+                                         florin_error *err);
+florin_status fl_log_writer_put_values(fl_log_writer *w, uint64_t at, const fl_log_batch *rows,
+                                       uint32_t field, uint32_t *fresh, uint32_t *n_fresh,
+                                       florin_error *err);
+florin_status fl_log_writer_put_ids(fl_log_writer *w, uint64_t at, const fl_log_batch *rows,
+                                    florin_error *err);
+florin_status fl_log_writer_turned(fl_log_writer *w, uint64_t n, florin_error *err);
+
 florin_status fl_log_writer_commit(fl_log_writer *w, fl_log_written *stats,
                                    florin_error *err); /* frees w */
 void fl_log_writer_abort(fl_log_writer *w);
