@@ -138,10 +138,10 @@ static bool same_text(const char *a, size_t n, const char *b)
 static void check_event(const fl_log *log, uint64_t row, const made *e)
 {
     fl_event got;
-    char text[32];
+    char text[32], number[FL_ID_NUMBER];
     size_t n;
     fl_log_event(log, row, &got);
-    const char *id = fl_log_event_id(log, row, &n);
+    const char *id = fl_log_event_id(log, row, number, &n);
     assert_true(same_text(id, n, e->id));
     assert_true(got.id == fl_event_id_hash(e->type, e->id, strlen(e->id)));
     assert_true(got.time_us == e->time && got.amount_minor == e->amount && got.type == e->type &&
@@ -193,8 +193,8 @@ static void check_labels(const fl_log *log, uint64_t want)
     for (uint64_t i = 0; i < want; i++, before = l) {
         fl_log_label(log, i, &l);
         assert_true(l.arrival_us >= before.arrival_us && l.row < fl_log_rows(log));
-        const char *id = fl_log_event_id(log, l.row, &n);
-        char text[16] = {0};
+        char text[16] = {0}, number[FL_ID_NUMBER];
+        const char *id = fl_log_event_id(log, l.row, number, &n);
         memcpy(text, id, n);
         int e = atoi(text + 1);
         assert_true(e % 3 == 0);
@@ -379,7 +379,8 @@ static void read_all(fl_log *log)
     uint64_t sum = 0;
     for (uint64_t r = 0; r < fl_log_rows(log); r++) {
         fl_log_event(log, r, &e);
-        const char *id = fl_log_event_id(log, r, &n);
+        char number[FL_ID_NUMBER];
+        const char *id = fl_log_event_id(log, r, number, &n);
         for (size_t i = 0; i < n; i++) sum += (uint8_t)id[i];
         const char *v = fl_log_value_text(log, 0, e.category[0], &n);
         for (size_t i = 0; v && i < n; i++) sum += (uint8_t)v[i];

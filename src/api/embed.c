@@ -249,7 +249,8 @@ static florin_status embed_events(job *j, florin_error *err)
     free(names);
     if (!st) st = fl_encode_ahead(j->encode, INT64_MAX, err);
     while (!st && fl_encode_next(j->encode, &row, &event, &values, &carry)) {
-        const char *id = fl_log_event_id(j->log, row, &n);
+        char number[FL_ID_NUMBER];
+        const char *id = fl_log_event_id(j->log, row, number, &n);
         st = sink_add(&j->sink, fl_strndup(id, n), event.time_us, false, values + first, err);
         if (!st && stopped(j, ++done))
             st = fl_fail(err, FLORIN_ECANCELLED, "embed: stopped; nothing was written");

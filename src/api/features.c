@@ -237,7 +237,8 @@ static florin_status events(job *j, florin_error *err)
     while (!st && next_event(j, &row, f)) {
         int64_t t = fl_log_time(j->log, row);
         if (j->table && t >= j->from_us && t < j->to_us) {
-            const char *id = fl_log_event_id(j->log, row, &n);
+            char number[FL_ID_NUMBER];
+            const char *id = fl_log_event_id(j->log, row, number, &n);
             st = add(j, fl_strndup(id, n), t, row, f, err);
         }
         if (!st && stopped(j)) st = cancelled(err);

@@ -36,9 +36,9 @@ static void write_json(const florin_context *ctx, const fl_log *log, const fl_lo
                                                (json_int_t)r->level[i][2]));
     for (uint32_t i = 0; i < r->tops; i++) {
         const fl_top_event *t = &r->top[i];
-        char time[32], amount[48];
+        char time[32], amount[48], number[FL_ID_NUMBER];
         size_t len;
-        const char *id = fl_log_event_id(log, t->row, &len);
+        const char *id = fl_log_event_id(log, t->row, number, &len);
         fl_time_format(t->event.time_us, time);
         json_array_append_new(top, json_pack("{s:s%, s:s, s:s, s:f, s:i, s:o}", "id", id, len,
                                              "time", time, "amount",
@@ -90,9 +90,9 @@ static void write_text(const florin_context *ctx, const fl_log *log, const fl_lo
     if (r->tops) fl_writef(ctx, "\nMost suspicious by %s:\n", r->head_name[r->top_head]);
     for (uint32_t i = 0; i < r->tops; i++) {
         const fl_top_event *t = &r->top[i];
-        char time[32], amount[48];
+        char time[32], amount[48], number[FL_ID_NUMBER];
         size_t len;
-        const char *id = fl_log_event_id(log, t->row, &len);
+        const char *id = fl_log_event_id(log, t->row, number, &len);
         fl_time_format(t->event.time_us, time);
         fl_writef(ctx, "%3u. %.*s  %s  %s  score %u (%.1f %%)\n", i + 1, (int)len, id, time,
                   amount_text(fl_log_schema(log), &t->event, amount), t->score.score,

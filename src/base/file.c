@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WRITER_BUFFER = 1 << 18 };
+enum {
+    WRITER_BUFFER = 1 << 18,
+    WRITE_BYTES = 1 << 20, /* one call: the kernel is slow at far larger ones */
+    SEND_BYTES = 8 << 20   /* written before the disk is told to begin */
+};
 
 /* What a user can do about errno, or "". */
 static const char *remedy(int e)
@@ -114,7 +118,8 @@ done:
 struct fl_writer {
     int fd;
     char *path, *temp;
-    uint64_t size;
+    uint64_t size, written, sent,
+        expected; /* sent: on its way to the disk; expected 0: nobody said */
     size_t used;
     uint8_t buffer[WRITER_BUFFER];
 };
@@ -137,7 +142,8 @@ florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, f
     fl_writer *w = fl_alloc(1, sizeof *w);
     if (!w) return fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", path);
     w->fd = -1;
-    w->size = w->used = 0;
+    w->size = w->written = w->sent = w->expected = 0;
+    w->used = 0;
     w->path = fl_strdup(path);
     w->temp = fl_asprintf("%s.tmp-%ld", path, (long)getpid());
     if (!w->path || !w->temp) {
@@ -157,13 +163,25 @@ florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, f
 static florin_status write_all(fl_writer *w, const uint8_t *p, size_t n, florin_error *err)
 {
     while (n) {
-        ssize_t k = write(w->fd, p, n);
+        ssize_t k = write(w->fd, p, n < WRITE_BYTES ? n : WRITE_BYTES);
         if (k < 0 && errno == EINTR) continue;
         if (k < 0) return fail_errno(err, w->path, "write", errno);
         p += k;
         n -= (size_t)k;
+        w->written += (uint64_t)k;
+        if (!w->expected || w->written - w->sent < SEND_BYTES) continue;
+        sync_file_range(w->fd, (off_t)w->sent, (off_t)(w->written - w->sent),
+                        SYNC_FILE_RANGE_WRITE); /* a hint */
+        w->sent = w->written;
     }
     return FLORIN_OK;
+}
+
+void fl_writer_expect(fl_writer *w, uint64_t bytes)
+{
+    /* Not every file system can; a full disk is told by the write that meets it. */
+    if (bytes && bytes <= INT64_MAX && fallocate(w->fd, 0, 0, (off_t)bytes) == 0)
+        w->expected = bytes;
 }
 
 florin_status fl_writer_add(fl_writer *w, const void *bytes, size_t n, florin_error *err)
@@ -192,6 +210,8 @@ florin_status fl_writer_commit(fl_writer *w, florin_error *err)
         fl_path_dir(w->path); /* before the rename: nothing but the disk may fail after it */
 
     if (!status && !dir) status = fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", w->path);
+    if (!status && w->expected > w->written && ftruncate(w->fd, (off_t)w->written))
+        status = fail_errno(err, w->path, "write", errno);
     if (!status && fsync(w->fd)) status = fail_errno(err, w->path, "write", errno);
     int closed = close(w->fd);
     w->fd = -1;

@@ -24,6 +24,8 @@ typedef struct fl_writer fl_writer;
 florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, florin_error *err);
 florin_status fl_writer_add(fl_writer *w, const void *bytes, size_t n, florin_error *err);
 uint64_t fl_writer_size(const fl_writer *w);
+/* So many bytes will come, about: their place on the disk is found now, and what is written starts on its way there. */
+void fl_writer_expect(fl_writer *w, uint64_t bytes);
 florin_status fl_writer_commit(fl_writer *w, florin_error *err); /* frees w in every case */
 void fl_writer_abort(fl_writer *w);                              /* NULL is fine */
 

@@ -65,16 +65,19 @@ static bool grow(fl_map64 *m)
 
 uint32_t *fl_map64_insert(fl_map64 *m, uint64_t key, bool *inserted)
 {
-    uint32_t *at = fl_map64_find(m, key);
-
     if (inserted) *inserted = false;
-    if (at || !key) return at;
-    if (m->count >= m->cap / 10 * 7 && !grow(m)) return NULL;
-    size_t i = home(m, key);
-    while (m->key[i]) i = (i + 1) & (m->cap - 1);
-    m->key[i] = key;
-    m->value[i] = 0;
-    m->count++;
-    if (inserted) *inserted = true;
-    return &m->value[i];
+    if (!key) return NULL;
+    for (;;) {
+        size_t i = m->cap ? home(m, key) : 0;
+        for (; m->cap && m->key[i]; i = (i + 1) & (m->cap - 1))
+            if (m->key[i] == key) return &m->value[i];
+        if (m->count < m->cap / 10 * 7) {
+            m->key[i] = key;
+            m->value[i] = 0;
+            m->count++;
+            if (inserted) *inserted = true;
+            return &m->value[i];
+        }
+        if (!grow(m)) return NULL;
+    }
 }

@@ -144,6 +144,11 @@ florin_status fl_blocks_writer_open(fl_blocks_writer **out, const char *path, ui
     return FLORIN_OK;
 }
 
+void fl_blocks_writer_expect(fl_blocks_writer *w, uint64_t bytes)
+{
+    fl_writer_expect(w->file, bytes);
+}
+
 static florin_status pad(fl_blocks_writer *w, florin_error *err)
 {
     static const uint8_t zero[64];

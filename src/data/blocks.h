@@ -32,6 +32,8 @@ const void *fl_blocks_get(const fl_blocks *b, uint16_t kind, uint16_t index, uin
 typedef struct fl_blocks_writer fl_blocks_writer;
 florin_status fl_blocks_writer_open(fl_blocks_writer **out, const char *path, uint32_t mode,
                                     florin_error *err);
+/* So many bytes will come, about. */
+void fl_blocks_writer_expect(fl_blocks_writer *w, uint64_t bytes);
 florin_status fl_blocks_writer_add(fl_blocks_writer *w, uint16_t kind, uint16_t index,
                                    uint32_t width, const void *data, uint64_t count,
                                    florin_error *err);

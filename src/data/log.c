@@ -11,7 +11,8 @@ typedef struct {
     const int64_t *time, *amount;
     const uint8_t *type, *marks;
     const uint16_t *currency;
-    const uint64_t *id, *id_end;
+    const uint64_t *id, *id_end; /* id_end: NULL when no event has an id of its own */
+    const uint32_t *id_number;   /* NULL: all have */
     const char *id_text;
     const uint32_t *entity[FL_KINDS_MAX], *category[FL_CATEGORIES_MAX], *present;
     const float *number[FL_NUMBERS_MAX];
@@ -157,17 +158,33 @@ static florin_status load_tables(fl_log *log, segment *s, const char *name, flor
     return st;
 }
 
+/* Texts of the events that have an id of their own, numbers of the others; a column of which no row needs is absent. */
+static florin_status load_ids(segment *s, const char *name, florin_error *err)
+{
+    uint64_t ends, numbers, bytes, n = s->rows;
+    s->id_end = fl_blocks_get(&s->file, FL_SEG_ID_END, 0, 8, &ends);
+    s->id_number = fl_blocks_get(&s->file, FL_SEG_ID_NUMBER, 0, 4, &numbers);
+    s->id_text = fl_blocks_get(&s->file, FL_SEG_ID_TEXT, 0, 1, &bytes);
+    if (!ends) s->id_end = NULL;
+    if (!numbers) s->id_number = NULL;
+    if ((ends && ends != n) || (numbers && numbers != n) || (n && !ends && !numbers))
+        return fl_fail(err, FLORIN_EFORMAT, "%s: event ids are incomplete", name);
+    for (uint64_t i = 0, begin = 0; i < ends; begin = s->id_end[i++])
+        if (s->id_end[i] < begin || s->id_end[i] > bytes)
+            return fl_fail(err, FLORIN_EFORMAT, "%s: event ids overlap", name);
+    return FLORIN_OK;
+}
+
 static florin_status load_columns(fl_log *log, segment *s, const char *name, florin_error *err)
 {
     const fl_schema *sc = log->schema;
-    uint64_t n = s->rows, bytes;
+    uint64_t n = s->rows;
     florin_status st = need(s, FL_SEG_TIME, 0, 8, n, &s->time, name, err);
     if (!st) st = need(s, FL_SEG_AMOUNT, 0, 8, n, &s->amount, name, err);
     if (!st) st = need(s, FL_SEG_TYPE, 0, 1, n, &s->type, name, err);
     if (!st) st = need(s, FL_SEG_MARKS, 0, 1, n, &s->marks, name, err);
     if (!st) st = need(s, FL_SEG_CURRENCY, 0, 2, n, &s->currency, name, err);
     if (!st) st = need(s, FL_SEG_ID, 0, 8, n, &s->id, name, err);
-    if (!st) st = need(s, FL_SEG_ID_END, 0, 8, n, &s->id_end, name, err);
     if (!st && sc->numbers) st = need(s, FL_SEG_PRESENT, 0, 4, n, &s->present, name, err);
     for (uint32_t k = 0; k < sc->kinds && !st; k++)
         st = need(s, FL_SEG_ENTITY, k, 4, n, &s->entity[k], name, err);
@@ -179,11 +196,7 @@ static florin_status load_columns(fl_log *log, segment *s, const char *name, flo
     if (!st) st = need(s, FL_SEG_LABEL_ROW, 0, 4, s->labels, &s->label_row, name, err);
     if (!st) st = need(s, FL_SEG_LABEL_VALUE, 0, 4, s->labels, &s->label_value, name, err);
     if (!st) st = need(s, FL_SEG_LABEL_NUMBER, 0, 1, s->labels, &s->label, name, err);
-    s->id_text = fl_blocks_get(&s->file, FL_SEG_ID_TEXT, 0, 1, &bytes);
-    for (uint64_t i = 0, begin = 0; i < n && !st; begin = s->id_end[i++])
-        if (s->id_end[i] < begin || s->id_end[i] > bytes)
-            st = fl_fail(err, FLORIN_EFORMAT, "%s: event ids overlap", name);
-    return st;
+    return st ? st : load_ids(s, name, err);
 }
 
 /* Numbers that index tables: a hostile or damaged file must not make an accessor read outside. */
@@ -537,11 +550,26 @@ int64_t fl_log_time_max(const fl_log *log)
     return log->time_max;
 }
 
-const char *fl_log_event_id(const fl_log *log, uint64_t r, size_t *len)
+size_t fl_id_number(char number[FL_ID_NUMBER], uint32_t n)
+{
+    char digit[10];
+    size_t k = 0;
+    do digit[k++] = (char)('0' + n % 10);
+    while (n /= 10);
+    memcpy(number, "row ", 4);
+    for (size_t i = 0; i < k; i++) number[4 + i] = digit[k - 1 - i];
+    return 4 + k;
+}
+
+const char *fl_log_event_id(const fl_log *log, uint64_t r, char number[FL_ID_NUMBER], size_t *len)
 {
     const segment *s = segment_of(log, &r);
-    uint64_t begin = r ? s->id_end[r - 1] : 0;
-    *len = (size_t)(s->id_end[r] - begin);
+    if (s->id_number && s->id_number[r]) {
+        *len = fl_id_number(number, s->id_number[r]);
+        return number;
+    }
+    uint64_t begin = s->id_end && r ? s->id_end[r - 1] : 0;
+    *len = s->id_end ? (size_t)(s->id_end[r] - begin) : 0;
     return *len ? s->id_text + begin : "";
 }
 

@@ -74,8 +74,13 @@ void fl_log_label(const fl_log *log, uint64_t i, fl_label *out);
 /* Largest time over all rows / smallest; 0 if empty. */
 int64_t fl_log_time_min(const fl_log *log), fl_log_time_max(const fl_log *log);
 
-/* The user's own event id as text (not NUL-terminated), e.g. "536365" or, without an id column, "row 17". */
-const char *fl_log_event_id(const fl_log *log, uint64_t row, size_t *len);
+/* The user's own event id as text (not NUL-terminated), e.g. "536365" or, without an id column, "row 17", which is then
+ * written into number. */
+enum { FL_ID_NUMBER = 16 };
+const char *fl_log_event_id(const fl_log *log, uint64_t row, char number[FL_ID_NUMBER],
+                            size_t *len);
+/* "row n": number's length. */
+size_t fl_id_number(char number[FL_ID_NUMBER], uint32_t n);
 /* Row of an event id (hash), UINT64_MAX: none. Linear the first time (builds a map), then O(1). Not thread-safe. */
 uint64_t fl_log_find(fl_log *log, uint64_t id);
 

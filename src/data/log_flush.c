@@ -108,6 +108,7 @@ static florin_status reorder(reordering *x, const fl_log_writer *w, florin_error
 static florin_status reorder_ids(fl_log_writer *w, const uint32_t *order, florin_error *err)
 {
     size_t n = (size_t)w->rows;
+    if (!w->id_end.data) return FLORIN_OK;
     uint64_t *end = w->id_end.data, *out = fl_alloc(n ? n : 1, 8);
     fl_buf text = {0};
     for (size_t i = 0; out && i < n; i++) {
@@ -138,6 +139,7 @@ static florin_status sort_rows(fl_log_writer *w, uint32_t **order, florin_error 
     add_column(&x, &w->amount, 8);
     add_column(&x, &w->id, 8);
     add_column(&x, &w->present, 4);
+    if (w->id_number.data) add_column(&x, &w->id_number, 4);
     for (uint32_t k = 0; k < w->schema->kinds; k++) add_column(&x, &w->entity[k], 4);
     for (uint32_t f = 0; f < w->schema->categories; f++) add_column(&x, &w->category[f], 4);
     for (uint32_t f = 0; f < w->schema->numbers; f++) add_column(&x, &w->number[f], 4);
@@ -284,8 +286,11 @@ static florin_status write_columns(const fl_log_writer *w, fl_blocks_writer *b, 
     if (!st) st = fl_blocks_writer_add(b, FL_SEG_MARKS, 0, 1, w->marks.data, n, err);
     if (!st) st = fl_blocks_writer_add(b, FL_SEG_CURRENCY, 0, 2, w->currency.data, n, err);
     if (!st) st = fl_blocks_writer_add(b, FL_SEG_ID, 0, 8, w->id.data, n, err);
-    if (!st) st = fl_blocks_writer_add(b, FL_SEG_ID_END, 0, 8, w->id_end.data, n, err);
-    if (!st)
+    if (!st && w->id_number.data)
+        st = fl_blocks_writer_add(b, FL_SEG_ID_NUMBER, 0, 4, w->id_number.data, n, err);
+    if (!st && w->id_end.data)
+        st = fl_blocks_writer_add(b, FL_SEG_ID_END, 0, 8, w->id_end.data, n, err);
+    if (!st && w->id_end.data)
         st = fl_blocks_writer_add(b, FL_SEG_ID_TEXT, 0, 1, w->id_text.data, w->id_text.len, err);
     if (!st && s->numbers)
         st = fl_blocks_writer_add(b, FL_SEG_PRESENT, 0, 4, w->present.data, n, err);
@@ -314,6 +319,18 @@ static florin_status write_columns(const fl_log_writer *w, fl_blocks_writer *b, 
     return st ? st : write_labels(w, b, err);
 }
 
+/* Bytes of the segment, about. */
+static uint64_t segment_bytes(const fl_log_writer *w)
+{
+    const fl_schema *s = w->schema;
+    uint64_t row = 8 + 8 + 1 + 1 + 2 + 8 + (w->id_end.data ? 8 : 0) + (w->id_number.data ? 4 : 0) +
+                   8 * s->kinds + 4 * s->categories + (s->numbers ? 4 + 4 * s->numbers : 0);
+    uint64_t n = w->rows * row + w->labels.n * 17 + w->id_text.len;
+    for (uint32_t k = 0; k < s->kinds; k++)
+        n += 4 * (uint64_t)w->entities[k].count + 8 * (w->entities[k].count - w->entities[k].old);
+    return n;
+}
+
 /* Columns are written on one thread while others count the indexes, which stand behind them. */
 typedef struct {
     const fl_log_writer *w;
@@ -334,6 +351,7 @@ static florin_status write_segment(const fl_log_writer *w, fl_blocks_writer *b, 
 {
     segment_work x = {.w = w, .b = b, .err = err};
     const fl_schema *s = w->schema;
+    fl_blocks_writer_expect(b, segment_bytes(w));
     fl_parallel(fl_threads(w->ctx), 1 + s->kinds, segment_part, &x);
     florin_status st = x.st;
     for (uint32_t k = 0; k < s->kinds; k++) {
@@ -411,6 +429,10 @@ static void clear_batch(fl_log_writer *w, fl_waiting_labels *rest)
     w->fresh = 0;
     w->added = 0;
     w->id_text.len = 0;
+    free(w->id_end.data);
+    free(w->id_number.data);
+    memset(&w->id_end, 0, sizeof w->id_end);
+    memset(&w->id_number, 0, sizeof w->id_number);
     for (uint32_t k = 0; k < w->schema->kinds; k++) {
         w->entities[k].old = w->entities[k].count;
         w->entities[k].text.len = 0;

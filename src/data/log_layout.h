@@ -28,6 +28,7 @@ enum {
     FL_SEG_LABEL_ROW,    /* u32 [labels] row in the whole log */
     FL_SEG_LABEL_VALUE,  /* f32 [labels] */
     FL_SEG_LABEL_NUMBER, /* u8 [labels] label of the schema */
+    FL_SEG_ID_NUMBER,    /* u32 [rows] N of "row N" for an event without id, 0 for the others */
     FL_NAMES_END =
         64,       /* u64 by kind: end of each new entity's identifier (id dictionary files only) */
     FL_NAMES_TEXT /* bytes by kind */

@@ -81,12 +81,12 @@ static void append_time(duckdb_appender a, int64_t us)
 static void append_event(duckdb_appender a, const fl_log *log, uint64_t row, double unit)
 {
     const fl_schema *s = fl_log_schema(log);
-    char hex[17];
+    char hex[17], number[FL_ID_NUMBER];
     size_t len;
     fl_event e;
     fl_log_event(log, row, &e);
     duckdb_appender_begin_row(a);
-    const char *id = fl_log_event_id(log, row, &len);
+    const char *id = fl_log_event_id(log, row, number, &len);
     append_text(a, id, len);
     append_time(a, e.time_us);
     append_text(a, s->source[e.type].name, strlen(s->source[e.type].name));
@@ -132,12 +132,13 @@ static florin_status fill_events(duckdb_appender a, const fl_log *log, const flo
 static florin_status fill_labels(duckdb_appender a, const fl_log *log, florin_error *err)
 {
     const fl_schema *s = fl_log_schema(log);
+    char number[FL_ID_NUMBER];
     fl_label l;
     size_t len;
     for (uint64_t i = 0; i < fl_log_labels(log); i++) {
         fl_log_label(log, i, &l);
         duckdb_appender_begin_row(a);
-        const char *id = fl_log_event_id(log, l.row, &len);
+        const char *id = fl_log_event_id(log, l.row, number, &len);
         append_text(a, id, len);
         append_text(a, s->label[l.label].name, strlen(s->label[l.label].name));
         duckdb_append_double(a, (double)l.value);

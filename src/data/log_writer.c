@@ -302,7 +302,8 @@ static florin_status grow_columns(fl_log_writer *w, uint64_t n, florin_error *er
               fl_grow(&w->marks.data, &w->marks.cap, room, 1) &&
               fl_grow(&w->currency.data, &w->currency.cap, room, 2) &&
               fl_grow(&w->id.data, &w->id.cap, room, 8) &&
-              fl_grow(&w->id_end.data, &w->id_end.cap, room, 8) &&
+              (!w->id_end.data || fl_grow(&w->id_end.data, &w->id_end.cap, room, 8)) &&
+              (!w->id_number.data || fl_grow(&w->id_number.data, &w->id_number.cap, room, 4)) &&
               fl_grow(&w->present.data, &w->present.cap, room, 4);
     for (uint32_t k = 0; k < s->kinds && ok; k++)
         ok = fl_grow(&w->entity[k].data, &w->entity[k].cap, room, 4);
@@ -315,40 +316,68 @@ static florin_status grow_columns(fl_log_writer *w, uint64_t n, florin_error *er
     return FLORIN_OK;
 }
 
-/* "row 17" */
-static size_t number_text(char out[32], uint64_t n)
+/* A column that only some rows need, from the first that does. */
+static bool begin_column(const fl_log_writer *w, fl_column *c, size_t width)
 {
-    char digit[24];
-    size_t k = 0;
-    do digit[k++] = (char)('0' + n % 10);
-    while (n /= 10);
-    memcpy(out, "row ", 4);
-    for (size_t i = 0; i < k; i++) out[4 + i] = digit[k - 1 - i];
-    return 4 + k;
+    if (c->data) return true;
+    c->data = fl_calloc((size_t)w->room, width);
+    c->cap = c->data ? (size_t)w->room : 0;
+    return c->data != NULL;
 }
 
-/* Take the id of the row that will be number r of the waiting ones. *fresh: it was not known. */
-static florin_status add_id(fl_log_writer *w, uint64_t r, uint64_t hash, const char *id, size_t len,
+/* Row r of the waiting ones has this text, or, text NULL, is "row N". */
+static florin_status name_row(fl_log_writer *w, uint64_t r, const char *text, size_t len,
+                              florin_error *err)
+{
+    if (text) {
+        fl_buf_add(&w->id_text, text, len);
+        if (w->id_text.failed || !begin_column(w, &w->id_end, 8))
+            return fl_fail(err, FLORIN_ENOMEM, "event ids");
+    } else {
+        if (!begin_column(w, &w->id_number, 4)) return fl_fail(err, FLORIN_ENOMEM, "event ids");
+        FL_COLUMN(w->id_number, uint32_t)[r] = (uint32_t)(w->base + w->added);
+    }
+    if (w->id_end.data) FL_COLUMN(w->id_end, uint64_t)[r] = w->id_text.len;
+    if (text && w->id_number.data) FL_COLUMN(w->id_number, uint32_t)[r] = 0;
+    return FLORIN_OK;
+}
+
+/* The id of a row without one: of its cells, and of how many equal rows of this import came before it. */
+static uint64_t content_id(uint64_t cells, uint32_t before)
+{
+    return fl_mix64((cells | 1) + before) | 1;
+}
+
+/* Not the first row of such cells: known is the row + 1 of the first one, of this import or of the log before. */
+static florin_status number_equal(fl_log_writer *w, uint64_t cells, uint32_t known, uint64_t *id,
+                                  florin_error *err)
+{
+    bool inserted;
+    uint32_t *before = fl_map64_insert(&w->same_rows, cells | 1, &inserted);
+    if (!before) return fl_fail(err, FLORIN_ENOMEM, "%zu rows without id", w->same_rows.count);
+    if (inserted) *before = known > w->start;
+    *id = content_id(cells, (*before)++);
+    return FLORIN_OK;
+}
+
+/* Take the id of the row that will be number r of the waiting ones. cells: it has none of its own, and *id is made of
+ * these. *fresh: it was not known. */
+static florin_status add_id(fl_log_writer *w, uint64_t r, uint64_t *id, const uint64_t *cells,
                             bool *fresh, florin_error *err)
 {
-    char number[32];
+    florin_status st = FLORIN_OK;
     w->added++;
-    uint32_t *seen = fl_map64_insert(&w->ids, hash, fresh);
+    uint32_t *seen = fl_map64_insert(&w->ids, *id, fresh);
+    if (seen && !*fresh && cells) {
+        st = number_equal(w, *cells, *seen, id, err);
+        if (!st) seen = fl_map64_insert(&w->ids, *id, fresh);
+    }
     if (!seen) return fl_fail(err, FLORIN_ENOMEM, "%zu event ids", w->ids.count);
-    w->fresh = *fresh ? hash : 0;
-    if (!*fresh) {
-        w->stats.duplicates++;
-        return FLORIN_OK;
-    }
+    w->fresh = *fresh ? *id : 0;
+    if (!*fresh) w->stats.duplicates++;
+    if (st || !*fresh) return st;
     *seen = (uint32_t)(w->base + r + 1);
-    if (!id) {
-        len = number_text(number, w->base + w->added);
-        id = number;
-    }
-    fl_buf_add(&w->id_text, id, len);
-    if (w->id_text.failed) return fl_fail(err, FLORIN_ENOMEM, "event ids");
-    FL_COLUMN(w->id, uint64_t)[r] = hash;
-    FL_COLUMN(w->id_end, uint64_t)[r] = w->id_text.len;
+    FL_COLUMN(w->id, uint64_t)[r] = *id;
     return FLORIN_OK;
 }
 
@@ -365,16 +394,16 @@ florin_status fl_log_writer_row(fl_log_writer *w, const fl_log_row *row, florin_
     florin_status st = fl_log_writer_room(w, &room, err);
     if (!st) st = grow_columns(w, 1, err);
     if (st) return st;
-    char number[32];
-    const char *id = row->id;
-    size_t len = row->id_len;
-    if (!id) {
-        len = number_text(number, w->base + w->added + 1);
-        id = number;
+    char number[FL_ID_NUMBER];
+    uint64_t hash = row->id_hash;
+    if (!hash && row->id) hash = fl_event_id_hash(row->type, row->id, row->id_len);
+    if (!hash) {
+        size_t n = fl_id_number(number, (uint32_t)(w->base + w->added + 1));
+        hash = fl_event_id_hash(row->type, number, n);
     }
-    uint64_t hash = row->id_hash ? row->id_hash : fl_event_id_hash(row->type, id, len);
     bool fresh;
-    st = add_id(w, w->rows, hash, id, len, &fresh, err);
+    st = add_id(w, w->rows, &hash, NULL, &fresh, err);
+    if (!st && fresh) st = name_row(w, w->rows, row->id, row->id_len, err);
     if (st || !fresh) return st;
 
     size_t r = (size_t)w->rows++;
@@ -568,25 +597,6 @@ florin_status fl_log_writer_put_values(fl_log_writer *w, uint64_t at, const fl_l
     return st;
 }
 
-/* The id of a row without one: of its cells, and of how many equal rows of this import came before it. */
-static uint64_t content_id(uint64_t cells, uint32_t before)
-{
-    return fl_mix64((cells | 1) + before) | 1;
-}
-
-static florin_status number_equal(fl_log_writer *w, uint64_t cells, uint64_t *id, florin_error *err)
-{
-    *id = content_id(cells, 0);
-    const uint32_t *row = fl_map64_find(&w->ids, *id);
-    if (!row) return FLORIN_OK;
-    bool inserted, ours = *row > w->start;
-    uint32_t *before = fl_map64_insert(&w->same_rows, cells | 1, &inserted);
-    if (!before) return fl_fail(err, FLORIN_ENOMEM, "%zu rows without id", w->same_rows.count);
-    if (inserted) *before = ours;
-    *id = content_id(cells, (*before)++);
-    return FLORIN_OK;
-}
-
 static florin_status note_duplicate(fl_log_writer *w, uint64_t at, florin_error *err)
 {
     void *p = w->twice;
@@ -610,12 +620,13 @@ florin_status fl_log_writer_put_ids(fl_log_writer *w, uint64_t at, const fl_log_
             uint64_t soon = p->id[i + FL_WRITER_AHEAD];
             fl_map64_prefetch(&w->ids, own ? soon : content_id(soon, 0));
         }
-        uint64_t id = p->id[i], r = w->rows + at + i - w->twices;
+        uint64_t id = own ? p->id[i] : content_id(p->id[i], 0);
+        uint64_t r = w->rows + at + i - w->twices;
         bool fresh = false;
-        if (!own) st = number_equal(w, id, &id, err);
-        if (!st)
-            st = add_id(w, r, id, own ? fl_duck_cell_text(own) : NULL, own ? own->near.length : 0,
-                        &fresh, err);
+        st = add_id(w, r, &id, own ? NULL : &p->id[i], &fresh, err);
+        if (!st && fresh)
+            st = name_row(w, r, own ? fl_duck_cell_text(own) : NULL, own ? own->near.length : 0,
+                          err);
         if (!st && !fresh) st = note_duplicate(w, at + i, err);
         for (; l < p->labels && p->label_row[l] == p->first_row + i && !st; l++)
             st = add_label(w, fresh ? (uint32_t)r : FL_NONE, id, p->label[l], p->label_value[l],

@@ -40,8 +40,9 @@ struct fl_log_writer {
     uint64_t start;             /* rows that the log had when it was opened */
     uint64_t base;              /* rows in segments, written or not yet in the manifest */
     uint64_t rows, limit, room; /* room: rows that every column has space for */
-    fl_column time, amount, type, marks, currency, id, id_end, entity[FL_KINDS_MAX],
+    fl_column time, amount, type, marks, currency, id, entity[FL_KINDS_MAX],
         category[FL_CATEGORIES_MAX], number[FL_NUMBERS_MAX], present;
+    fl_column id_end, id_number; /* data NULL: no waiting row needs it */
     fl_buf id_text;
     fl_dictionary entities[FL_KINDS_MAX], values[FL_CATEGORIES_MAX];
     fl_map64 ids;       /* event id -> row + 1 in the log; of waiting rows in order of arrival */

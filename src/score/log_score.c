@@ -182,8 +182,9 @@ static florin_status take(run *x, uint64_t row, const fl_event *e, const float *
     for (uint32_t i = 0; i < r->heads; i++) r->level[i][out[i].level]++;
     if (!x->table) return FLORIN_OK;
     uint32_t p = x->pending++;
+    char number[FL_ID_NUMBER];
     size_t len;
-    const char *id = fl_log_event_id(x->log, row, &len);
+    const char *id = fl_log_event_id(x->log, row, number, &len);
     x->id_at[p] = x->ids.len;
     fl_buf_add(&x->ids, id, len);
     fl_buf_add(&x->ids, "", 1);
@@ -218,8 +219,9 @@ static bool live_next(run *x, uint64_t *row, fl_event *e, fl_head_out *out, flor
 static florin_status compare(run *x, uint64_t row, uint64_t live_row, const float *offline,
                              const fl_head_out *a, const fl_head_out *b)
 {
+    char number[FL_ID_NUMBER];
     size_t len;
-    const char *id = fl_log_event_id(x->log, row, &len);
+    const char *id = fl_log_event_id(x->log, row, number, &len);
     if (row != live_row)
         return fl_fail(x->err, FLORIN_EQUALITY, "order differs: offline row %llu, live row %llu",
                        (unsigned long long)row, (unsigned long long)live_row);

@@ -387,9 +387,10 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
         arena && id && cluster && level ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "scores");
 
     for (size_t i = 0; i < j->n && !st; i++) {
+        char number[FL_ID_NUMBER];
         size_t len = 0;
         const char *text = t->per_event
-                               ? fl_log_event_id(log, j->row[i], &len)
+                               ? fl_log_event_id(log, j->row[i], number, &len)
                                : fl_log_entity_name(log, t->kind, (uint32_t)j->row[i], &len);
         char *copy = fl_arena_alloc(arena, len + 24), *drawn = fl_arena_alloc(arena, 24);
         if (!copy || !drawn) st = fl_fail(err, FLORIN_ENOMEM, "scores");

@@ -58,9 +58,10 @@ static florin_status name_rows(reader *r)
 
     if (n >= UINT32_MAX || !fl_map64_init(&r->name, n)) return say(r, FLORIN_ENOMEM, "too large");
     for (uint64_t i = 0; i < n; i++) {
+        char number[FL_ID_NUMBER];
         size_t len;
         if (t->per_event && t->moment.type >= 0 && fl_log_type(log, i) != t->moment.type) continue;
-        const char *text = t->per_event ? fl_log_event_id(log, i, &len)
+        const char *text = t->per_event ? fl_log_event_id(log, i, number, &len)
                                         : fl_log_sql_entity(log, t->kind, (uint32_t)i, hex, &len);
         bool inserted;
         uint32_t *v = fl_map64_insert(&r->name, fl_hash64(text, len, 0) | 1, &inserted);

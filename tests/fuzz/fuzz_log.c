@@ -122,7 +122,8 @@ static void read_all(fl_log *log, bool describe)
     json_t *j = NULL;
     for (uint64_t r = 0; r < fl_log_rows(log); r++) {
         fl_log_event(log, r, &e);
-        const char *id = fl_log_event_id(log, r, &n);
+        char number[FL_ID_NUMBER];
+        const char *id = fl_log_event_id(log, r, number, &n);
         for (size_t i = 0; i < n; i++) sum += (uint8_t)id[i];
         for (uint32_t f = 0; f < s->categories; f++) {
             const char *v = fl_log_value_text(log, (int)f, e.category[f], &n);

@@ -146,11 +146,12 @@ static void give_text(score_feed *f, florin_event *out, uint32_t field, const ch
 static void give_event(score_feed *f, florin_event *out)
 {
     const fl_schema *s = fl_log_schema(f->log);
+    char number[FL_ID_NUMBER];
     fl_event e;
     size_t n;
 
     fl_log_event(f->log, f->row, &e);
-    const char *id = fl_log_event_id(f->log, f->row, &n);
+    const char *id = fl_log_event_id(f->log, f->row, number, &n);
     memcpy(f->id, id, n);
     *out = (florin_event){.id = f->id,
                           .id_n = (uint32_t)n,
@@ -188,7 +189,8 @@ fl_step score_feed_next(score_feed *f, florin_event *event, florin_label_arrival
     if (step == FL_STEP_EVENT) give_event(f, event);
     if (step != FL_STEP_LABEL) return step;
     fl_log_event(f->log, l.row, &of);
-    const char *id = fl_log_event_id(f->log, l.row, &n);
+    char number[FL_ID_NUMBER];
+    const char *id = fl_log_event_id(f->log, l.row, number, &n);
     memcpy(f->id, id, n);
     *label = (florin_label_arrival){f->id,   (uint32_t)n, f->type[of.type], f->label[l.label],
                                     l.value, l.arrival_us};
