@@ -21,6 +21,7 @@ typedef struct {
     const char *encoding; /* NULL: UTF-8 */
     char *head;           /* first bytes, NUL-terminated */
     size_t head_len;
+    uint64_t bytes; /* of the file */
 } look;
 
 static bool has_ending(const char *path, const char *end)
@@ -44,6 +45,7 @@ static florin_status read_head(look *l, const char *path, florin_error *err)
     if (n < 0) st = fl_fail(err, FLORIN_EIO, "%s: %s", path, strerror(errno));
     close(fd);
     l->head_len = n > 0 ? (size_t)n : 0;
+    l->bytes = st ? 0 : (uint64_t)sb.st_size;
     if (!st && !l->head_len) st = fl_fail(err, FLORIN_EINPUT, "%s: the file is empty", path);
     return st;
 }
@@ -519,6 +521,15 @@ static florin_status check_columns(const fl_relation *r, const fl_schema *s, con
     return st;
 }
 
+/* From the length of the first lines. */
+static uint64_t count_rows(const look *l, const char *path)
+{
+    size_t lines = 0;
+    if (l->kind == TABLE_PARQUET || has_ending(path, ".gz") || has_ending(path, ".zst")) return 0;
+    for (size_t i = 0; i < l->head_len; i++) lines += l->head[i] == (l->cr ? '\r' : '\n');
+    return lines < 2 ? 0 : l->bytes / (l->head_len / lines);
+}
+
 florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
                                  const fl_source *src, const char *path, florin_error *err)
 {
@@ -531,6 +542,7 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
     out->header = src ? src->header : out->columns && strcmp(out->name[0], "column0") != 0;
     out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && out->header ? 2 : 1;
     if (!st && src) st = check_columns(out, schema, src, path, err);
+    if (!st) out->rows = count_rows(&l, path);
     free(l.head);
     if (st) fl_relation_free(out);
     return st;

@@ -18,6 +18,7 @@ typedef struct {
     char **name;      /* [columns] */
     char **type;      /* [columns] DuckDB's name of the sniffed type */
     char **path;      /* [columns] SQL of the column inside the file */
+    uint64_t rows;    /* of the file, about; 0: no idea */
     bool text;        /* cells are text: CSV and its kin */
     bool header;      /* names come from the file's first line, or from the file's own schema */
     uint32_t
