@@ -374,11 +374,11 @@ static void test_velocity(void **state)
     fl_log *log = write_log("velocity", rows, 2, 3);
     fl_velocity *v = NULL;
     florin_error err = {0};
-    float f[FL_VELOCITY];
+    const float *f;
     uint64_t row, n = 0;
     must(fl_velocity_open(&v, log, 0, 1, 0, &err), &err);
     uint64_t before = allocation_count();
-    while (fl_velocity_next(v, &row, f)) {
+    while ((f = fl_velocity_next(v, &row)) != NULL) {
         const plain_row *r = &rows[row];
         n++;
         for (int w = 0; w < 3; w++) {

@@ -221,25 +221,27 @@ static florin_status cancelled(florin_error *err)
     return fl_fail(err, FLORIN_ECANCELLED, "features: stopped; nothing was written");
 }
 
-static bool next_event(job *j, uint64_t *row, float *f)
+/* The next event's features, in f or elsewhere; NULL at the end. */
+static const float *next_event(job *j, uint64_t *row, float *f)
 {
     fl_event e;
-    return j->windows ? fl_velocity_next(j->windows, row, f)
-                      : fl_replay_next(j->replay, row, &e, f, NULL);
+    if (j->windows) return fl_velocity_next(j->windows, row);
+    return fl_replay_next(j->replay, row, &e, f, NULL) ? f : NULL;
 }
 
 static florin_status events(job *j, florin_error *err)
 {
     float *f = fl_alloc(j->width + 1, sizeof *f);
     florin_status st = f ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "features: a row");
+    const float *got;
     uint64_t row;
     size_t n;
-    while (!st && next_event(j, &row, f)) {
-        int64_t t = fl_log_time(j->log, row);
+    while (!st && (got = next_event(j, &row, f)) != NULL) {
+        int64_t t = j->table ? fl_log_time(j->log, row) : INT64_MIN;
         if (j->table && t >= j->from_us && t < j->to_us) {
             char number[FL_ID_NUMBER];
             const char *id = fl_log_event_id(j->log, row, number, &n);
-            st = add(j, fl_strndup(id, n), t, row, f, err);
+            st = add(j, fl_strndup(id, n), t, row, got, err);
         }
         if (!st && stopped(j)) st = cancelled(err);
     }

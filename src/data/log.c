@@ -535,6 +535,24 @@ uint32_t fl_log_category_code(const fl_log *log, int field, uint64_t r)
     return s->category[field][r];
 }
 
+uint32_t fl_log_segment_of(const fl_log *log, uint64_t row)
+{
+    return (uint32_t)(segment_of(log, &row) - log->segment);
+}
+
+fl_log_columns fl_log_columns_of(const fl_log *log, uint32_t i)
+{
+    const segment *s = &log->segment[i];
+    fl_log_columns c = {s->first, s->rows, s->time, s->amount, {NULL}};
+    memcpy(c.entity, s->entity, sizeof c.entity);
+    return c;
+}
+
+const fl_label *fl_log_label_array(const fl_log *log)
+{
+    return log->label;
+}
+
 void fl_log_label(const fl_log *log, uint64_t i, fl_label *out)
 {
     *out = log->label[i];

@@ -54,6 +54,7 @@ uint64_t fl_log_labels(const fl_log *log);
 uint32_t fl_log_entities(const fl_log *log, int kind); /* size of that kind's table */
 uint32_t fl_log_segments(const fl_log *log);
 uint64_t fl_log_segment_first(const fl_log *log, uint32_t segment); /* first row of a segment */
+uint32_t fl_log_segment_of(const fl_log *log, uint64_t row);
 
 /* Row r in full. rows < fl_log_batch is the caller's duty (asserted). */
 void fl_log_event(const fl_log *log, uint64_t row, fl_event *out);
@@ -69,6 +70,15 @@ uint32_t fl_log_entity(const fl_log *log, int kind, uint64_t row);
 uint64_t fl_log_category(const fl_log *log, int field, uint64_t row);
 /* 1 + number of the value in the field's dictionary, 0 missing: for counting without a look-up. */
 uint32_t fl_log_category_code(const fl_log *log, int field, uint64_t row);
+/* Whole columns of one segment, for scans that cannot afford a call per value. */
+typedef struct {
+    uint64_t first, rows; /* row r of the log is at r - first */
+    const int64_t *time_us, *amount_minor;
+    const uint32_t *entity[FL_KINDS_MAX];
+} fl_log_columns;
+fl_log_columns fl_log_columns_of(const fl_log *log, uint32_t segment);
+/* All labels in arrival order [fl_log_labels]. */
+const fl_label *fl_log_label_array(const fl_log *log);
 /* The i-th label in arrival order. */
 void fl_log_label(const fl_log *log, uint64_t i, fl_label *out);
 /* Largest time over all rows / smallest; 0 if empty. */

@@ -1,35 +1,45 @@
-/* Exact windows by three tails that follow the stream, each taking away what has left its window: O(1) per event
- * and window, whatever the entity's history. */
+/* Exact windows as differences of totals that only grow: of every entity what has entered, and for every window what has
+ * left it again. Tails follow the stream, one for each window; what a tail passes is added to its entity's "left". O(1)
+ * per event and window, whatever the entity's history. */
 #include "fold/velocity.h"
+#include "fold/order.h"
 #include "fold/record.h"
 
-enum { WINDOWS = 3 };
+enum { WINDOWS = 3, NOW = WINDOWS, NOBODY = 0, LOOK = 2 };
 static const int64_t window_us[WINDOWS] = {FL_DAY_US, 7 * FL_DAY_US, 30 * FL_DAY_US};
 
+/* Of one payer; [w]: what has left window w, [NOW]: all. Two's complement: hostile amounts wrap, they don't trap. */
 typedef struct {
-    uint64_t sum[WINDOWS]; /* two's complement: hostile amounts wrap, they don't trap */
-    uint32_t count[WINDOWS];
-} payer_window;
+    uint64_t sum[WINDOWS + 1];
+    uint32_t count[WINDOWS + 1];
+} payments;
+/* Of one payee; labels in the low half, bad ones in the high half: differences are right, carries included, as long as
+ * a window holds fewer than 2^32 labels of one payee. */
 typedef struct {
-    uint32_t count[WINDOWS], bad[WINDOWS];
-} payee_window;
-/* A label as it was applied; clock_us does not decrease along the queue. */
+    uint64_t all[WINDOWS + 1];
+} labels;
+
+/* The rows that a window's tail has yet to pass. */
 typedef struct {
-    int64_t clock_us;
-    uint32_t payee;
-    bool bad;
-} applied;
+    fl_cursor next;
+    int64_t clock_us; /* largest time in the segments before */
+} row_tail;
 
 struct fl_velocity {
     const fl_log *log;
     fl_order *order;
     int payer, payee, label;
-    float unit;
-    payer_window *payers;
-    payee_window *payees;
-    applied *queue; /* [labels]; entries before the last tail are done with */
-    uint64_t queued, queue_tail[WINDOWS], tail[WINDOWS];
-    int64_t tail_clock[WINDOWS]; /* clock of the row at each tail */
+    double unit;
+    payments *payers; /* [1 + entity]; NOBODY: written in vain */
+    labels *payees;   /* [1 + entity] */
+    row_tail row_tail[WINDOWS];
+    /* Labels as they were applied, clocks not decreasing. */
+    int64_t *label_clock_us;
+    uint32_t *label_payee; /* 1 + entity */
+    uint8_t *label_bad;
+    uint64_t label_count, label_tail[WINDOWS];
+    fl_log_columns label_at; /* the segment of the last label's event */
+    float out[FL_VELOCITY];
 };
 
 const char *fl_velocity_name(uint32_t i)
@@ -45,29 +55,34 @@ florin_status fl_velocity_open(fl_velocity **out, const fl_log *log, int payer, 
                                int label, florin_error *err)
 {
     fl_velocity *v = fl_calloc(1, sizeof *v);
-    florin_status st = FLORIN_ENOMEM;
+    florin_status st = FLORIN_OK;
     *out = NULL;
     if (!v) return fl_fail(err, FLORIN_ENOMEM, "%s: windows", fl_log_path(log));
     v->log = log;
     v->payer = payer;
     v->payee = payee;
     v->label = label;
-    v->unit = fl_fold_unit(fl_log_schema(log));
-    for (int w = 0; w < WINDOWS; w++) v->tail_clock[w] = INT64_MIN;
-    v->payers = fl_calloc(payer < 0 ? 1 : fl_log_entities(log, payer) + 1, sizeof *v->payers);
-    v->payees = fl_calloc(payee < 0 ? 1 : fl_log_entities(log, payee) + 1, sizeof *v->payees);
-    v->queue = fl_alloc((size_t)fl_log_labels(log) + 1, sizeof *v->queue);
-    if (!v->payers || !v->payees || !v->queue) {
-        fl_fail(err, st, "%s: windows of %llu labels", fl_log_path(log),
-                (unsigned long long)fl_log_labels(log));
-        goto failed;
+    v->unit = (double)fl_fold_unit(fl_log_schema(log));
+    size_t payers = 1 + (payer < 0 ? 0 : (size_t)fl_log_entities(log, payer)),
+           payees = 1 + (payee < 0 ? 0 : (size_t)fl_log_entities(log, payee)),
+           room = LOOK + 1 + (payee < 0 ? 0 : (size_t)fl_log_labels(log));
+    for (int w = 0; w < WINDOWS; w++) v->row_tail[w] = (row_tail){fl_cursor_start(log), INT64_MIN};
+    v->payers = fl_alloc_aligned(payers, sizeof *v->payers);
+    v->payees = fl_alloc_aligned(payees, sizeof *v->payees);
+    v->label_clock_us = fl_alloc(room, sizeof *v->label_clock_us);
+    v->label_payee = fl_alloc(room, sizeof *v->label_payee);
+    v->label_bad = fl_alloc(room, sizeof *v->label_bad);
+    if (!v->payers || !v->payees || !v->label_clock_us || !v->label_payee || !v->label_bad)
+        st = fl_fail(err, FLORIN_ENOMEM, "%s: windows of %llu events", fl_log_path(log),
+                     (unsigned long long)fl_log_rows(log));
+    else {
+        v->label_clock_us[0] = v->label_clock_us[1] = INT64_MAX;
+        memset(v->label_payee, 0, LOOK * sizeof *v->label_payee);
+        memset(v->label_bad, 0, LOOK);
     }
-    st = fl_order_open(&v->order, log, err);
-    if (st) goto failed;
-    *out = v;
-    return FLORIN_OK;
-failed:
-    fl_velocity_close(v);
+    if (!st) st = fl_order_open(&v->order, log, err);
+    if (st) fl_velocity_close(v);
+    else *out = v;
     return st;
 }
 
@@ -77,84 +92,145 @@ void fl_velocity_close(fl_velocity *v)
     fl_order_close(v->order);
     free(v->payers);
     free(v->payees);
-    free(v->queue);
+    free(v->label_clock_us);
+    free(v->label_payee);
+    free(v->label_bad);
     free(v);
 }
 
-/* Clock of a row, given that of the row before it. */
-static int64_t clock_after(const fl_log *log, uint64_t row, int64_t before)
+static inline void add(fl_velocity *v, int w, uint32_t who, int64_t amount, bool really)
 {
-    int64_t t = fl_log_time(log, row);
-    return t > before ? t : before;
+    payments *p = &v->payers[who & -(uint32_t)really];
+    p->sum[w] += (uint64_t)amount & -(uint64_t)(amount != FL_AMOUNT_NONE);
+    p->count[w]++;
 }
 
-/* Let events leave window w that are w old at clock_us; row: the stream's newest. */
-static void leave(fl_velocity *v, int w, uint64_t row, int64_t clock_us)
+/* Let the rows with clock < end leave window w. How many these are cannot be guessed, so two are looked at without a
+ * branch: mostly there are no more. */
+static inline void payments_leave(fl_velocity *v, int w, uint64_t row, int64_t end_us)
 {
-    while (v->tail[w] < row) {
-        int64_t c = clock_after(v->log, v->tail[w], v->tail_clock[w]);
-        if (elapsed_us(c, clock_us) < window_us[w]) break;
-        uint32_t e = fl_log_entity(v->log, v->payer, v->tail[w]);
-        if (e != FL_NONE) {
-            int64_t a = fl_log_amount(v->log, v->tail[w]);
-            v->payers[e].count[w]--;
-            if (a != FL_AMOUNT_NONE) v->payers[e].sum[w] -= (uint64_t)a;
-        }
-        v->tail_clock[w] = c;
-        v->tail[w]++;
+    row_tail *t = &v->row_tail[w];
+    while (t->next.row < row && t->clock_us < end_us) {
+        const fl_log_columns *at = &t->next.at;
+        const uint32_t *who = at->entity[v->payer];
+        uint64_t i = t->next.row - at->first;
+        if (i + LOOK <= at->rows) {
+            bool one = at->time_us[i] < end_us, two = at->time_us[i + 1] < end_us;
+            add(v, w, who[i] + 1, at->amount_minor[i], one);
+            add(v, w, who[i + 1] + 1, at->amount_minor[i + 1], two);
+            i += (uint64_t)one + two;
+            for (; i < at->rows && at->time_us[i] < end_us; i++)
+                add(v, w, who[i] + 1, at->amount_minor[i], true);
+        } else
+            for (; i < at->rows && at->time_us[i] < end_us; i++)
+                add(v, w, who[i] + 1, at->amount_minor[i], true);
+        t->next.row = at->first + i;
+        if (i < at->rows) break;
+        if (at->time_us[i - 1] > t->clock_us) t->clock_us = at->time_us[i - 1];
+        fl_cursor_turn(&t->next);
     }
 }
 
-static void labels_leave(fl_velocity *v, int w, int64_t clock_us)
+static inline void add_left(fl_velocity *v, int w, uint64_t i, bool really)
 {
-    while (v->queue_tail[w] < v->queued &&
-           elapsed_us(v->queue[v->queue_tail[w]].clock_us, clock_us) >= window_us[w]) {
-        const applied *a = &v->queue[v->queue_tail[w]++];
-        v->payees[a->payee].count[w]--;
-        v->payees[a->payee].bad[w] -= a->bad;
-    }
+    uint64_t one = (uint64_t)v->label_bad[i] << 32 | 1;
+    v->payees[v->label_payee[i] & -(uint32_t)really].all[w] += one;
 }
 
-static void add_label(fl_velocity *v, const fl_label *l, int64_t clock_us)
+static inline void labels_leave(fl_velocity *v, int w, int64_t end_us)
 {
-    uint32_t e = l->label == v->label ? fl_log_entity(v->log, v->payee, l->row) : FL_NONE;
-    if (e == FL_NONE) return;
+    const int64_t *clock_us = v->label_clock_us;
+    uint64_t i = v->label_tail[w];
+    bool one = clock_us[i] < end_us, two = clock_us[i + 1] < end_us;
+    add_left(v, w, i, one);
+    add_left(v, w, i + 1, two);
+    i += (uint64_t)one + two;
+    for (; clock_us[i] < end_us; i++) add_left(v, w, i, true);
+    v->label_tail[w] = i;
+}
+
+/* Exclusive end of what is older than window w at clock_us: c leaves if c < end. */
+static inline int64_t end_of(int w, int64_t clock_us)
+{
+    int64_t end;
+    return __builtin_sub_overflow(clock_us, window_us[w] - 1, &end) ? INT64_MIN : end;
+}
+
+static inline void add_label(fl_velocity *v, const fl_label *l, int64_t clock_us)
+{
+    fl_log_columns *at = &v->label_at;
+    if (v->payee < 0 || l->label != v->label) return;
+    if (l->row - at->first >= at->rows)
+        *at = fl_log_columns_of(v->log, fl_log_segment_of(v->log, l->row));
+    uint32_t who = at->entity[v->payee][l->row - at->first] + 1;
     bool bad = l->value >= 0.5f;
-    for (int w = 0; w < WINDOWS; w++) {
-        v->payees[e].count[w]++;
-        v->payees[e].bad[w] += bad;
-    }
-    v->queue[v->queued++] = (applied){clock_us, e, bad};
+    if (who == NOBODY) return;
+    v->payees[who].all[NOW] += (uint64_t)bad << 32 | 1;
+    uint64_t i = v->label_count++;
+    v->label_clock_us[i] = clock_us;
+    v->label_clock_us[i + 1] = v->label_clock_us[i + 2] = INT64_MAX;
+    v->label_payee[i] = who;
+    v->label_bad[i] = bad;
 }
 
-bool fl_velocity_next(fl_velocity *v, uint64_t *row, float *out)
+static inline void payer_features(const payments *p, double unit, float *out)
 {
-    fl_label l;
-    int64_t clock_us;
-    if (fl_order_peek(v->order) == INT64_MAX) return false;
-    for (;;) {
-        fl_step s = fl_order_next(v->order, row, &l, &clock_us);
-        if (s == FL_STEP_END) return false;
-        if (s == FL_STEP_EVENT) break;
-        if (v->payee >= 0) add_label(v, &l, clock_us);
-    }
-    memset(out, 0, FL_VELOCITY * sizeof *out);
-    uint32_t a = v->payer < 0 ? FL_NONE : fl_log_entity(v->log, v->payer, *row);
-    uint32_t b = v->payee < 0 ? FL_NONE : fl_log_entity(v->log, v->payee, *row);
-    int64_t amount = fl_log_amount(v->log, *row);
     for (int w = 0; w < WINDOWS; w++) {
-        if (v->payer >= 0) leave(v, w, *row, clock_us);
-        labels_leave(v, w, clock_us);
-        if (a != FL_NONE) {
-            payer_window *p = &v->payers[a];
-            p->count[w]++;
-            if (amount != FL_AMOUNT_NONE) p->sum[w] += (uint64_t)amount;
-            out[2 * w] = (float)p->count[w];
-            out[2 * w + 1] = (float)((double)(int64_t)p->sum[w] * (double)v->unit / p->count[w]);
-        }
-        if (b == FL_NONE || !v->payees[b].count[w]) continue;
-        out[6 + 2 * w] = (float)v->payees[b].count[w];
-        out[7 + 2 * w] = (float)v->payees[b].bad[w] / (float)v->payees[b].count[w];
+        uint32_t count = p->count[NOW] - p->count[w];
+        out[2 * w] = (float)count;
+        out[2 * w + 1] = (float)((double)(int64_t)(p->sum[NOW] - p->sum[w]) * unit / count);
     }
-    return true;
+}
+
+static inline void payee_features(const labels *p, float *out)
+{
+    for (int w = 0; w < WINDOWS; w++) {
+        uint64_t d = p->all[NOW] - p->all[w];
+        uint32_t all = (uint32_t)d, bad = (uint32_t)(d >> 32);
+        out[2 * w] = (float)all;
+        out[2 * w + 1] = all ? (float)bad / (float)all : 0;
+    }
+}
+
+static inline void pay(fl_velocity *v, uint32_t who, int64_t amount)
+{
+    payments *p = &v->payers[who];
+    p->sum[NOW] += amount == FL_AMOUNT_NONE ? 0 : (uint64_t)amount;
+    p->count[NOW]++;
+    payer_features(p, v->unit, v->out);
+}
+
+static void apply_labels(fl_velocity *v, int64_t clock_us)
+{
+    fl_order *o = v->order;
+    const fl_label *plain;
+    fl_label l;
+    int64_t at_us;
+    while ((plain = fl_order_plain_label(o, clock_us)) != NULL)
+        add_label(v, plain, plain->arrival_us > o->clock_us ? plain->arrival_us : o->clock_us);
+    if (!fl_order_label_due(o, clock_us)) return;
+    while (fl_order_advance(o, clock_us, &l, &at_us) == FL_STEP_LABEL) add_label(v, &l, at_us);
+}
+
+const float *fl_velocity_next(fl_velocity *v, uint64_t *row)
+{
+    fl_order *o = v->order;
+    if (o->next.row == o->rows) return NULL;
+    const int64_t clock_us = fl_order_next_clock(o);
+    apply_labels(v, clock_us);
+    *row = o->next.row;
+    const uint64_t i = *row - o->next.at.first;
+    const uint32_t a = v->payer < 0 ? NOBODY : o->next.at.entity[v->payer][i] + 1;
+    const uint32_t b = v->payee < 0 ? NOBODY : o->next.at.entity[v->payee][i] + 1;
+    const int64_t amount = o->next.at.amount_minor[i];
+    fl_order_take(o, clock_us);
+    for (int w = 0; w < WINDOWS; w++) {
+        int64_t end_us = end_of(w, clock_us);
+        if (v->payer >= 0) payments_leave(v, w, *row, end_us);
+        labels_leave(v, w, end_us);
+    }
+    memset(v->out, 0, sizeof v->out);
+    if (a != NOBODY) pay(v, a, amount);
+    if (b != NOBODY) payee_features(&v->payees[b], v->out + 2 * WINDOWS);
+    return v->out;
 }

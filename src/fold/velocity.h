@@ -16,8 +16,8 @@ typedef struct fl_velocity fl_velocity;
 /* payer, payee: kinds, -1: none; label: number, -1: none. log must outlive it. */
 florin_status fl_velocity_open(fl_velocity **out, const fl_log *log, int payer, int payee,
                                int label, florin_error *err);
-/* Next event's row and features [FL_VELOCITY]; false at the end. Allocates nothing. */
-bool fl_velocity_next(fl_velocity *v, uint64_t *row, float *out);
+/* Next event's row and features [FL_VELOCITY], valid until the next call; NULL at the end. Allocates nothing. */
+const float *fl_velocity_next(fl_velocity *v, uint64_t *row);
 void fl_velocity_close(fl_velocity *v);
 const char *fl_velocity_name(uint32_t i);
 
