@@ -10,7 +10,13 @@
 
 #include "data/log.h"
 
-enum { FL_FOLD_RECORD_BYTES = 512, FL_FOLD_VERSION = 1, FL_FOLD_FEATURES_MAX = 1280 };
+enum {
+    FL_FOLD_RECORD_BYTES = 512,
+    FL_FOLD_LABEL_BYTES = 128, /* of a record: what a label changes lies in its beginning */
+    FL_FOLD_VERSION = 1,       /* of a plan in JSON */
+    FL_FOLD_RECORD_VERSION = 2,
+    FL_FOLD_FEATURES_MAX = 1280
+};
 
 typedef struct {
     _Alignas(64) uint8_t bytes[FL_FOLD_RECORD_BYTES];

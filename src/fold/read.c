@@ -249,21 +249,19 @@ float fl_fold_high_ratio(const fl_fold_plan *plan, int kind)
     return plan->kind[kind].high;
 }
 
-/* Every float of a record lies between the counts and the times of edges, but for a few behind them. */
+static bool all_finite(const record *r, size_t from, size_t to)
+{
+    float x;
+    for (; from < to; from += sizeof x) {
+        memcpy(&x, (const uint8_t *)r + from, sizeof x);
+        if (!isfinite(x)) return false;
+    }
+    return true;
+}
+
 bool fl_fold_record_sound(const fl_fold_record *rec)
 {
     const record *r = record_const(rec);
-    const uint8_t *at = (const uint8_t *)r + offsetof(record, acc);
-    size_t n = (offsetof(record, high_s) - offsetof(record, acc)) / sizeof(float);
-    const float more[] = {r->run_gap_d,   r->run_ratio_sum, r->sum,        r->visit_amount,
-                          r->gap_sum,     r->gap_sq,        r->gap_last,   r->gap_max,
-                          r->last_amount, r->peer_max[0],   r->peer_max[1]};
-    float x;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(&x, at + i * sizeof x, sizeof x);
-        if (!isfinite(x)) return false;
-    }
-    for (size_t i = 0; i < FL_LEN(more); i++)
-        if (!isfinite(more[i])) return false;
-    return true;
+    return all_finite(r, 0, offsetof(record, label_us)) && isfinite(r->run_ratio_sum) &&
+           all_finite(r, offsetof(record, acc), offsetof(record, high_s));
 }

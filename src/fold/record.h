@@ -6,6 +6,8 @@
 #ifndef FL_FOLD_RECORD_H
 #define FL_FOLD_RECORD_H
 
+#include <stddef.h>
+
 #include "fold/fold.h"
 
 enum {
@@ -31,44 +33,47 @@ typedef struct {
 } own_normal;
 
 typedef struct {
-    int64_t seen_us;  /* clock at the last event */
-    int64_t label_us; /* clock at the last label */
-    int64_t visit_us; /* time of the last visit's events */
-    uint32_t events, visits, labelled, bads;
-    uint32_t first_s; /* clock seconds (stamp) of the first event */
-    uint32_t day, active_days;
-    uint32_t marked_s; /* last event with any mark */
-    float acc[Q_EVENT_COUNT][SCALES];
-    float slow[2][4];     /* 7 d, 30 d, 7 d, 30 d: visits, outgoing amount; then marks 2 and 3 */
-    float month[M_COUNT]; /* 30 d */
-    float quarter[4];     /* 90 d: events, visits, amount, marked events */
+    /* What a label changes, in the first two cache lines. Edges are in the time of the labelled events. */
     float label[L_LABEL_COUNT][SCALES]; /* 1 d, 7 d, 30 d, 90 d */
     float high_good;                    /* 30 d: good labels, each by how unusual its amount was */
-    own_normal normal;
-    float amount_max, ratio_max[2]; /* largest amount; ratio's maximum decaying at 7 d and 30 d */
-    uint32_t high_s[HIGHS];         /* newest first */
-    /* edges of the visible labels, in the time of the labelled events */
+    float run_gap_d;
+    int64_t label_us; /* clock at the last label */
+    float run_ratio_sum;
+    uint32_t labelled, bads;
     uint32_t edge_last_s, edge_bad_s, edge_good_s,
         edge_own_s;                    /* newest labelled, bad, good, own bad event */
     uint32_t run_first_s, own_first_s; /* first bad, first own bad of the current run */
     uint32_t run_arrival_s;            /* when the run's first label arrived */
+    uint32_t marked_s;                 /* last event with any mark */
+    uint32_t first_s;                  /* clock seconds (stamp) of the first event */
     uint16_t run, own_run, good_tail, last_bad;
-    float run_gap_d, run_ratio_sum;
-    /* visits */
+    uint16_t label_epoch, epoch; /* of the labels' and the events' sums, on the 1-hour scale */
+    uint32_t day;
+    /* sums */
+    float acc[Q_EVENT_COUNT][SCALES];
+    float slow[2][4];     /* 7 d, 30 d, 7 d, 30 d: visits, outgoing amount; then marks 2 and 3 */
+    float month[M_COUNT]; /* 30 d */
+    float quarter[4];     /* 90 d: events, visits, amount, marked events */
+    float ratio_max[2];   /* ratio's maximum, decaying at 7 d and 30 d */
+    float peer_max[2];    /* largest risk and surprise among counterparties, decaying at 30 d */
+    own_normal normal;
+    float amount_max, last_amount;
     float sum, visit_amount, gap_sum, gap_sq, gap_last,
-        gap_max; /* amounts in major units, gaps in days */
-    uint16_t visit_items, out_events;
-    float last_amount;
-    float peer_max[2]; /* largest risk and surprise among counterparties, decaying at 30 d */
+        gap_max;            /* amounts in major units, gaps in days */
+    uint32_t high_s[HIGHS]; /* newest first */
+    int64_t seen_us;        /* clock at the last event */
+    int64_t visit_us;       /* time of the last visit's events */
+    uint32_t events, visits, active_days;
+    uint32_t met_count; /* counterparties met for the first time */
     /* novelty: bitmaps that serve as Bloom filter and as linear-counting sketch */
     uint64_t met[4];  /* counterparties */
     uint64_t wide[3]; /* values of the category field with the largest vocabulary */
     uint64_t small[NOVEL_SMALL];
-    uint32_t met_count; /* counterparties met for the first time */
+    uint16_t visit_items, out_events;
     uint8_t hour[HOUR_BINS];
-    uint16_t epoch, label_epoch; /* of the events' and the labels' sums, on the 1-hour scale */
 } record;
 _Static_assert(sizeof(record) <= FL_FOLD_RECORD_BYTES, "a record fits its place");
+_Static_assert(offsetof(record, acc) <= FL_FOLD_LABEL_BYTES, "labels touch its beginning alone");
 
 static inline record *record_of(fl_fold_record *r)
 {

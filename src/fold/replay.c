@@ -1,9 +1,9 @@
 /* A log through the fold: the tables of records, and the carries of events whose labels are still to come.
  * Everything is allocated at open, after counting what the log will need; stepping allocates nothing. Slots of
  * carries are reused once an event's last label has come. */
-#include "fold/replay.h"
+#include "fold/order.h"
 
-enum { AHEAD = 4 };
+enum { AHEAD = 6 };
 #define NO_SLOT UINT32_MAX
 
 struct fl_replay {
@@ -16,14 +16,15 @@ struct fl_replay {
     fl_fold_record *table[FL_KINDS_MAX];
     uint32_t entities[FL_KINDS_MAX];
     fl_fold_record *pair_table[FL_PAIRS_MAX];
-    fl_map64 pair_map[FL_PAIRS_MAX];
-    fl_pair pair[FL_PAIRS_MAX];
-    uint32_t *slot; /* [rows] carry slot of a row that awaits labels */
-    uint32_t *left; /* [rows] risk labels still to come; saturates */
+    uint32_t *pair_of[FL_PAIRS_MAX]; /* [rows] number of the row's pair, FL_NONE: none */
+    uint32_t *slot;                  /* [rows] carry slot of a row that awaits labels */
+    uint32_t *left;                  /* [rows] risk labels still to come; saturates */
     fl_fold_carry *carry;
     uint32_t *pair_at; /* [slots][pairs] */
-    uint32_t *free_slot;
-    uint32_t slots, free_count;
+    uint32_t
+        *free_slot; /* ring of the free ones: taken in the order in which they were given back */
+    uint32_t slots, free_first, free_last;
+    fl_cursor ahead; /* the event whose records are being fetched */
     fl_fold_carry scratch;
 };
 
@@ -38,9 +39,8 @@ static florin_status count_labels(fl_replay *r, florin_error *err)
                        (unsigned long long)rows);
     memset(r->slot, 0xff, rows * sizeof *r->slot);
     for (uint64_t i = 0; i < n; i++) {
-        fl_label l;
-        fl_log_label(r->log, i, &l);
-        if (l.label == r->risk && r->left[l.row] < UINT32_MAX) r->left[l.row]++;
+        const fl_label *l = fl_log_label_array(r->log) + i;
+        if (l->label == r->risk && r->left[l->row] < UINT32_MAX) r->left[l->row]++;
     }
     return FLORIN_OK;
 }
@@ -65,7 +65,7 @@ static florin_status reserve_slots(fl_replay *r, florin_error *err)
         else if (l.label == r->risk && --left[l.row] == 0) open--;
         if (open > most) most = open;
     }
-    r->slots = r->free_count = most;
+    r->slots = most;
     r->carry = fl_calloc(most ? most : 1, sizeof *r->carry);
     r->free_slot = fl_alloc(most ? most : 1, sizeof *r->free_slot);
     r->pair_at = fl_alloc(most ? most : 1, FL_PAIRS_MAX * sizeof *r->pair_at);
@@ -73,7 +73,7 @@ static florin_status reserve_slots(fl_replay *r, florin_error *err)
         st = fl_fail(err, FLORIN_ENOMEM, "%s: %u events that await labels", fl_log_path(r->log),
                      most);
     else
-        for (uint32_t i = 0; i < most; i++) r->free_slot[i] = most - 1 - i;
+        for (uint32_t i = 0; i < most; i++) r->free_slot[i] = i;
 done:
     fl_order_close(o);
     free(left);
@@ -81,31 +81,42 @@ done:
 }
 
 /* Number every pair that the log holds, in order of appearance. */
-static florin_status count_pairs(fl_replay *r, florin_error *err)
+static florin_status number_pairs(fl_replay *r, uint32_t p, fl_pair pair, fl_map64 *number,
+                                  florin_error *err)
 {
-    uint64_t rows = fl_log_rows(r->log);
-    for (uint32_t p = 0; p < r->pairs; p++) {
-        if (!fl_map64_init(&r->pair_map[p], 1024)) goto memory;
-        for (uint64_t row = 0; row < rows; row++) {
-            uint32_t a = fl_log_entity(r->log, r->pair[p].a, row),
-                     b = fl_log_entity(r->log, r->pair[p].b, row);
-            bool fresh;
-            if (a == FL_NONE || b == FL_NONE) continue;
-            uint32_t *n = fl_map64_insert(&r->pair_map[p],
-                                          fl_pair_key(fl_log_entity_hash(r->log, r->pair[p].a, a),
-                                                      fl_log_entity_hash(r->log, r->pair[p].b, b)),
-                                          &fresh);
-            if (!n) goto memory;
-            if (fresh) *n = (uint32_t)r->pair_map[p].count - 1;
-        }
-        r->pair_table[p] = fl_alloc_aligned(r->pair_map[p].count + 1, sizeof(fl_fold_record));
-        if (!r->pair_table[p]) goto memory;
+    if (!fl_map64_init(number, 1024)) goto memory;
+    r->pair_of[p] = fl_alloc(r->rows ? r->rows : 1, sizeof *r->pair_of[p]);
+    if (!r->pair_of[p]) goto memory;
+    for (uint64_t row = 0; row < r->rows; row++) {
+        uint32_t a = fl_log_entity(r->log, pair.a, row), b = fl_log_entity(r->log, pair.b, row);
+        bool fresh;
+        r->pair_of[p][row] = FL_NONE;
+        if (a == FL_NONE || b == FL_NONE) continue;
+        uint32_t *n = fl_map64_insert(number,
+                                      fl_pair_key(fl_log_entity_hash(r->log, pair.a, a),
+                                                  fl_log_entity_hash(r->log, pair.b, b)),
+                                      &fresh);
+        if (!n) goto memory;
+        if (fresh) *n = (uint32_t)number->count - 1;
+        r->pair_of[p][row] = *n;
     }
-    return FLORIN_OK;
+    r->pair_table[p] = fl_alloc_aligned(number->count + 1, sizeof(fl_fold_record));
+    if (r->pair_table[p]) return FLORIN_OK;
 memory:
     return fl_fail(err, FLORIN_ENOMEM,
                    "%s: records of pairs: remove `pairs` from the schema, or give more memory",
                    fl_log_path(r->log));
+}
+
+static florin_status count_pairs(fl_replay *r, florin_error *err)
+{
+    florin_status st = FLORIN_OK;
+    for (uint32_t p = 0; p < r->pairs && !st; p++) {
+        fl_map64 number = {0};
+        st = number_pairs(r, p, fl_log_schema(r->log)->pair[p], &number, err);
+        fl_map64_free(&number);
+    }
+    return st;
 }
 
 florin_status fl_replay_open(fl_replay **out, const fl_fold_plan *plan, const fl_log *log,
@@ -121,7 +132,7 @@ florin_status fl_replay_open(fl_replay **out, const fl_fold_plan *plan, const fl
     r->kinds = s->kinds;
     r->pairs = s->pairs;
     r->rows = fl_log_rows(log);
-    memcpy(r->pair, s->pair, sizeof r->pair);
+    r->ahead = fl_cursor_start(log);
     florin_status st = fl_order_open(&r->order, log, err);
     for (uint32_t k = 0; !st && k < r->kinds; k++) {
         r->entities[k] = fl_log_entities(log, (int)k);
@@ -148,7 +159,7 @@ void fl_replay_close(fl_replay *r)
     for (uint32_t k = 0; k < r->kinds; k++) free(r->table[k]);
     for (uint32_t p = 0; p < r->pairs; p++) {
         free(r->pair_table[p]);
-        fl_map64_free(&r->pair_map[p]);
+        free(r->pair_of[p]);
     }
     free(r->slot);
     free(r->left);
@@ -165,75 +176,107 @@ static void records_of(fl_replay *r, const uint32_t entity[FL_KINDS_MAX],
         rec[k] = k < r->kinds && entity[k] != FL_NONE ? &r->table[k][entity[k]] : NULL;
 }
 
-static void pairs_of(fl_replay *r, const fl_event *e, uint32_t at[FL_PAIRS_MAX],
+static void pairs_of(fl_replay *r, const uint32_t at[FL_PAIRS_MAX],
                      fl_fold_record *pair[FL_PAIRS_MAX])
 {
-    for (uint32_t p = 0; p < FL_PAIRS_MAX; p++) {
-        pair[p] = NULL;
-        at[p] = FL_NONE;
-        if (p >= r->pairs || e->entity[r->pair[p].a] == FL_NONE ||
-            e->entity[r->pair[p].b] == FL_NONE)
-            continue;
-        const uint32_t *n =
-            fl_map64_find(&r->pair_map[p],
-                          fl_pair_key(e->entity_hash[r->pair[p].a], e->entity_hash[r->pair[p].b]));
-        if (!n) continue;
-        at[p] = *n;
-        pair[p] = &r->pair_table[p][*n];
-    }
+    for (uint32_t p = 0; p < FL_PAIRS_MAX; p++)
+        pair[p] = p < r->pairs && at[p] != FL_NONE ? &r->pair_table[p][at[p]] : NULL;
 }
 
 static void apply_label(fl_replay *r, const fl_label *l, int64_t clock_us)
 {
     if (l->label != r->risk || r->slot[l->row] == NO_SLOT) return;
     uint32_t s = r->slot[l->row];
-    fl_fold_record *rec[FL_KINDS_MAX], *pair[FL_PAIRS_MAX] = {NULL};
+    fl_fold_record *rec[FL_KINDS_MAX], *pair[FL_PAIRS_MAX];
     records_of(r, r->carry[s].entity, rec);
-    for (uint32_t p = 0; p < r->pairs; p++) {
-        uint32_t at = r->pair_at[(size_t)s * FL_PAIRS_MAX + p];
-        if (at != FL_NONE) pair[p] = &r->pair_table[p][at];
-    }
+    pairs_of(r, &r->pair_at[(size_t)s * FL_PAIRS_MAX], pair);
     fl_fold_label(r->plan, rec, pair, &r->carry[s], l->value, clock_us);
     if (--r->left[l->row] == 0) {
         r->slot[l->row] = NO_SLOT;
-        r->free_slot[r->free_count++] = s;
+        r->free_slot[r->free_last] = s;
+        r->free_last = r->free_last + 1 < r->slots ? r->free_last + 1 : 0;
     }
 }
 
-/* The records of an event to come: they are rarely in the cache. */
-static void prefetch(const fl_replay *r, uint64_t row)
+/* Bring what is needed soon nearer: it is rarely in the cache. */
+static inline void fetch(const void *p, size_t bytes)
+{
+    __asm__ volatile("" ::"r"(p)); /* gcc 12 drops calls of a function that does nothing but this */
+    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)p + at, 1);
+}
+
+static void fetch_event(fl_replay *r, uint64_t row)
 {
     if (row >= r->rows) return;
+    r->ahead.row = row;
+    if (row - r->ahead.at.first >= r->ahead.at.rows) fl_cursor_turn(&r->ahead);
+    uint64_t i = row - r->ahead.at.first;
     for (uint32_t k = 0; k < r->kinds; k++) {
-        uint32_t e = fl_log_entity(r->log, (int)k, row);
-        if (e == FL_NONE) continue;
-        const uint8_t *p = r->table[k][e].bytes;
-        for (int line = 0; line < FL_FOLD_RECORD_BYTES; line += 64) __builtin_prefetch(p + line, 1);
+        uint32_t e = r->ahead.at.entity[k][i];
+        if (e != FL_NONE) fetch(&r->table[k][e], sizeof(fl_fold_record));
     }
+    for (uint32_t p = 0; p < r->pairs; p++) {
+        uint32_t e = r->pair_of[p][row];
+        if (e != FL_NONE) fetch(&r->pair_table[p][e], sizeof(fl_fold_record));
+    }
+}
+
+/* Slot of the carry of the nth label from here, NO_SLOT: none yet. */
+static uint32_t slot_ahead(const fl_replay *r, uint64_t n)
+{
+    uint64_t row = fl_order_label_ahead(r->order, n);
+    return row < r->order->next.row ? r->slot[row] : NO_SLOT;
+}
+
+/* The same for labels to come: first the carry, then, nearer, what the label changes in its records. */
+static void fetch_label(const fl_replay *r)
+{
+    uint32_t far = slot_ahead(r, 2 * AHEAD), near = slot_ahead(r, AHEAD);
+    if (far != NO_SLOT) fetch(&r->carry[far], sizeof r->carry[far]);
+    if (near == NO_SLOT) return;
+    const uint32_t *entity = r->carry[near].entity,
+                   *pair = &r->pair_at[(size_t)near * FL_PAIRS_MAX];
+    for (uint32_t k = 0; k < r->kinds; k++)
+        if (entity[k] != FL_NONE) fetch(&r->table[k][entity[k]], FL_FOLD_LABEL_BYTES);
+    for (uint32_t p = 0; p < r->pairs; p++)
+        if (pair[p] != FL_NONE) fetch(&r->pair_table[p][pair[p]], FL_FOLD_LABEL_BYTES);
+}
+
+static void apply_labels(fl_replay *r, int64_t clock_us)
+{
+    fl_order *o = r->order;
+    const fl_label *plain;
+    fl_label l;
+    int64_t at_us;
+    while ((plain = fl_order_plain_label(o, clock_us)) != NULL) {
+        if (r->left) fetch_label(r);
+        apply_label(r, plain, plain->arrival_us > o->clock_us ? plain->arrival_us : o->clock_us);
+    }
+    if (!fl_order_label_due(o, clock_us)) return;
+    while (fl_order_advance(o, clock_us, &l, &at_us) == FL_STEP_LABEL) apply_label(r, &l, at_us);
 }
 
 bool fl_replay_next(fl_replay *r, uint64_t *row, fl_event *event, float *features,
                     const fl_fold_carry **carry)
 {
-    fl_label l;
-    int64_t clock_us;
-    if (fl_order_peek(r->order) == INT64_MAX) return false;
-    for (;;) {
-        fl_step s = fl_order_next(r->order, row, &l, &clock_us);
-        if (s == FL_STEP_END) return false;
-        if (s == FL_STEP_EVENT) break;
-        apply_label(r, &l, clock_us);
-    }
+    fl_order *o = r->order;
+    if (o->next.row == o->rows) return false;
+    const int64_t clock_us = fl_order_next_clock(o);
+    apply_labels(r, clock_us);
+    *row = o->next.row;
+    fl_order_take(o, clock_us);
+    fetch_event(r, *row + AHEAD);
+    fl_log_event(r->log, *row, event);
     fl_fold_record *rec[FL_KINDS_MAX], *pair[FL_PAIRS_MAX];
     uint32_t at[FL_PAIRS_MAX];
     fl_fold_carry *c = &r->scratch;
-    prefetch(r, *row + AHEAD);
-    if (r->left) prefetch(r, fl_order_label_ahead(r->order, AHEAD));
-    fl_log_event(r->log, *row, event);
+    for (uint32_t p = 0; p < FL_PAIRS_MAX; p++)
+        at[p] = p < r->pairs ? r->pair_of[p][*row] : FL_NONE;
     records_of(r, event->entity, rec);
-    pairs_of(r, event, at, pair);
+    pairs_of(r, at, pair);
     if (r->left && r->left[*row]) {
-        uint32_t s = r->free_slot[--r->free_count];
+        uint32_t s = r->free_slot[r->free_first];
+        r->free_first = r->free_first + 1 < r->slots ? r->free_first + 1 : 0;
         r->slot[*row] = s;
         c = &r->carry[s];
         memcpy(&r->pair_at[(size_t)s * FL_PAIRS_MAX], at, sizeof at);

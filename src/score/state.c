@@ -68,8 +68,8 @@ static json_t *meta_of(const fl_scorer *s, const char *model, const char *key)
     for (uint32_t p = 0; p < s->schema->pairs; p++)
         json_array_append_new(pairs, table_meta(&s->pairs[p], "pair"));
     return json_pack("{s:i, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-                     "florin_state", STATE_VERSION, "fold", FL_FOLD_VERSION, "model", model, "key",
-                     key, "tier", fl_model_kernels(s->model)->tier, "state_bytes",
+                     "florin_state", STATE_VERSION, "fold", FL_FOLD_RECORD_VERSION, "model", model,
+                     "key", key, "tier", fl_model_kernels(s->model)->tier, "state_bytes",
                      (json_int_t)s->state_bytes, "clock_us", (json_int_t)s->stats.clock_us,
                      "events", (json_int_t)s->stats.events, "labels", (json_int_t)s->stats.labels,
                      "late", (json_int_t)s->stats.late, "forgotten", (json_int_t)s->stats.forgotten,
@@ -141,7 +141,7 @@ static florin_status check_meta(const fl_saved *f, const fl_model *m, const char
     const fl_schema *s = fl_model_schema(m);
     int64_t clock_us = fl_json_int(f->meta, "clock_us", INT64_MAX);
     if (fl_json_int(f->meta, "florin_state", -1) != STATE_VERSION ||
-        fl_json_int(f->meta, "fold", -1) != FL_FOLD_VERSION)
+        fl_json_int(f->meta, "fold", -1) != FL_FOLD_RECORD_VERSION)
         return fl_fail(err, FLORIN_EFORMAT,
                        "%s: a state file of another version of Florin: warm up from the log",
                        f->path);
