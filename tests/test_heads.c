@@ -2,6 +2,7 @@
  * score are monotone, and a head that was saved scores as before. */
 #include "support/support.h"
 #include "support/model_fixture.h"
+#include "task/forest.h"
 #include "task/parts.h"
 
 #include <math.h>
@@ -93,6 +94,65 @@ static void attribution_adds_up(void **state)
     assert_true(most[5] == 0); /* a constant column explains nothing */
     assert_true(most[0] > most[6] && most[1] > most[6]);
     fl_forest_free(&f);
+}
+
+/* A tree of any shape below node i, at most depth levels more. */
+static uint32_t random_tree(fl_forest *f, uint32_t depth, fl_rng *r)
+{
+    uint32_t i = f->nodes++;
+    fl_node *n = &f->node[i];
+    *n = (fl_node){.feature = FL_LEAF, .split = (float)fl_rng_normal(r)};
+    if (!depth || fl_rng_below(r, 8) == 0) return i;
+    n->feature = (uint32_t)fl_rng_below(r, WIDTH);
+    if (fl_rng_below(r, 4) == 0) n->split = fl_rng_below(r, 2) ? 0.0f : -0.0f;
+    n->missing_left = (uint32_t)fl_rng_below(r, 2);
+    uint32_t left = random_tree(f, depth - 1, r), right = random_tree(f, depth - 1, r);
+    f->node[i].left = left;
+    f->node[i].right = right;
+    return i;
+}
+
+static void fast_walk_has_the_same_bits(void **state)
+{
+    (void)state;
+    enum { TREES = 21, GAP = 3 };
+    static const float odd[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f};
+    fl_rng r;
+    fl_rng_seed(&r, 7);
+    for (uint32_t depth = 1; depth <= FL_FOREST_DEPTH_MAX + 1; depth++) {
+        uint32_t root[TREES], column[WIDTH], missing = 0, walked = 0;
+        fl_forest f = {.trees = TREES, .features = WIDTH, .root = root, .base = .25f};
+        f.node = fl_calloc(TREES << (depth + 1), sizeof *f.node);
+        assert_non_null(f.node);
+        for (uint32_t t = 0; t < TREES; t++) root[t] = random_tree(&f, depth, &r);
+        for (uint32_t c = 0; c < WIDTH; c++) column[c] = GAP + 2 * (WIDTH - 1 - c);
+        fl_forest_walk w;
+        florin_error e;
+        assert_int_equal(fl_forest_check(&f, "random", &e), FLORIN_OK);
+        assert_int_equal(fl_forest_walk_init(&w, &f, column, &e), FLORIN_OK);
+        assert_int_equal(w.levels, depth > FL_FOREST_DEPTH_MAX ? 0 : (depth + 2) / 3);
+        for (uint32_t i = 0; i < 2000 && w.levels; i++) {
+            float row[GAP + 2 * WIDTH] = {0}, values[WIDTH], want, got = 0;
+            bool nan = false;
+            for (uint32_t c = 0; c < WIDTH; c++) {
+                values[c] = fl_rng_below(&r, 30) ? (float)fl_rng_normal(&r)
+                                                 : odd[fl_rng_below(&r, FL_LEN(odd))];
+                row[column[c]] = values[c];
+                nan |= isnan(values[c]);
+            }
+            want = fl_forest_margin(&f, values);
+            if (fl_forest_walk_margin(&w, row, &got)) {
+                assert_memory_equal(&got, &want, sizeof got);
+                walked++;
+            } else {
+                assert_true(nan);
+                missing++;
+            }
+        }
+        assert_true(!w.levels || (missing > 10 && walked > 1000));
+        fl_forest_walk_free(&w);
+        free(f.node);
+    }
 }
 
 static void first_trees_are_the_shorter_forest(void **state)
@@ -281,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forest_equals_xgboost),
         cmocka_unit_test(attribution_adds_up),
+        cmocka_unit_test(fast_walk_has_the_same_bits),
         cmocka_unit_test(first_trees_are_the_shorter_forest),
         cmocka_unit_test(damaged_forest_is_refused),
         cmocka_unit_test(probe_is_the_optimum),

@@ -23,6 +23,7 @@ struct fl_scorer {
     fl_head *head[FL_SCORE_HEADS_MAX];
     uint32_t heads, date_heads;
     pending_event *pending; /* ring */
+    void *pending_block;    /* what it lies in */
     uint64_t pending_next;  /* events ever remembered */
     fl_index pending_index;
     fl_reasoner *reasoner;

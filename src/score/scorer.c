@@ -7,6 +7,9 @@
 /* Times beyond +-2^60 us (36,000 years) are nonsense and would overflow differences; amounts beyond 2^61 the same. */
 static const int64_t TIME_LIMIT_US = INT64_C(1) << 60, AMOUNT_LIMIT = INT64_C(1) << 61;
 
+/* In a batch the slots of this many events are on their way, and the records of half as many. */
+enum { AHEAD = 8 };
+
 /* Heads on events first, then those at a date: two passes over the file's order. */
 static florin_status open_heads(fl_scorer *s, florin_error *err)
 {
@@ -55,8 +58,9 @@ static bool open_tables(fl_scorer *s)
             return false;
     for (uint32_t p = 0; p < s->schema->pairs; p++)
         if (!fl_table_init(&s->pairs[p], s->opt.pairs_max, 0)) return false;
-    s->pending = fl_calloc(s->opt.pending_max, sizeof *s->pending);
-    return s->pending && fl_index_init(&s->pending_index, s->opt.pending_max);
+    s->pending = fl_pages(s->opt.pending_max, sizeof *s->pending, &s->pending_block);
+    return s->pending && fl_index_init(&s->pending_index, s->opt.pending_max, &s->pending->id,
+                                       sizeof *s->pending);
 }
 
 static bool open_batch(fl_scorer *s)
@@ -146,7 +150,7 @@ void fl_scorer_close(fl_scorer *s)
     fl_model_scratch_free(s->scratch);
     fl_model_batch_free(s->batch);
     fl_index_free(&s->pending_index);
-    free(s->pending);
+    free(s->pending_block);
     free(s->event);
     free(s->item);
     free(s->place);
@@ -186,6 +190,46 @@ fl_scorer_stats fl_scorer_stats_of(const fl_scorer *s)
 uint32_t fl_scorer_entities(const fl_scorer *s, int kind)
 {
     return s->table[kind].count;
+}
+
+/* ---- asking for memory ahead of its use ---- */
+
+static uint64_t pair_key(const fl_scorer *s, uint32_t p, const fl_event *e)
+{
+    uint64_t a = e->entity_hash[s->schema->pair[p].a], b = e->entity_hash[s->schema->pair[p].b];
+    return a && b ? fl_pair_key(a, b) : 0;
+}
+
+/* The slots of everything an event names: all misses are in flight at once. */
+static void fetch_slots(const fl_scorer *s, const fl_event *e)
+{
+    for (uint32_t k = 0; k < s->schema->kinds; k++)
+        if (e->entity_hash[k]) fl_index_fetch(&s->table[k].index, e->entity_hash[k]);
+    for (uint32_t p = 0; p < s->schema->pairs; p++) {
+        uint64_t key = pair_key(s, p, e);
+        if (key) fl_index_fetch(&s->pairs[p].index, key);
+    }
+    if (e->id) fl_index_fetch(&s->pending_index, e->id);
+}
+
+/* Then records and states. */
+static void fetch_bodies(const fl_scorer *s, const fl_event *e)
+{
+    for (uint32_t k = 0; k < s->schema->kinds; k++)
+        if (e->entity_hash[k]) fl_table_fetch(&s->table[k], e->entity_hash[k]);
+    for (uint32_t p = 0; p < s->schema->pairs; p++) {
+        uint64_t key = pair_key(s, p, e);
+        if (key) fl_table_fetch(&s->pairs[p], key);
+    }
+}
+
+/* What the next event's place in the ring needs: the event that will be forgotten for it. */
+static void fetch_pending(const fl_scorer *s)
+{
+    const pending_event *p = &s->pending[s->pending_next % s->opt.pending_max];
+    if (s->pending_next >= s->opt.pending_max) fl_index_fetch(&s->pending_index, p->id);
+    p = &s->pending[(s->pending_next + 1) % s->opt.pending_max];
+    for (size_t at = 0; at < sizeof *p; at += 64) fl_fetch((const uint8_t *)p + at);
 }
 
 /* ---- one event ---- */
@@ -238,8 +282,8 @@ static bool may_evict(const fl_scorer *s, const fl_event *e)
 static fl_fold_record *work_record(fl_table *t, uint32_t i, fl_score_mode mode,
                                    fl_fold_record *spare)
 {
-    if (i != FL_NONE && mode == FL_SCORE_APPLY) return &t->record[i];
-    if (i != FL_NONE) *spare = t->record[i];
+    if (i != FL_NONE && mode == FL_SCORE_APPLY) return fl_table_record(t, i);
+    if (i != FL_NONE) *spare = *fl_table_record(t, i);
     else memset(spare, 0, sizeof *spare);
     return spare;
 }
@@ -256,12 +300,6 @@ static void find_records(fl_scorer *s, fl_event *e, fl_score_mode mode, fl_fold_
                                              : fl_table_use(t, e->entity_hash[k], s->opt.when_full);
         rec[k] = work_record(t, e->entity[k], mode, &s->spare[k]);
     }
-}
-
-static uint64_t pair_key(const fl_scorer *s, uint32_t p, const fl_event *e)
-{
-    uint64_t a = e->entity_hash[s->schema->pair[p].a], b = e->entity_hash[s->schema->pair[p].b];
-    return a && b ? fl_pair_key(a, b) : 0;
 }
 
 static void find_pairs(fl_scorer *s, const fl_event *e, fl_score_mode mode, fl_fold_record **pair)
@@ -325,8 +363,8 @@ static florin_status fold(fl_scorer *s, fl_event *e, fl_score_mode mode, float *
     for (int r = 0; r < FL_STREAMS; r++) state[r] = stream_state(s, r, e, mode, slot);
     if (mode == FL_SCORE_PEEK) return FLORIN_OK;
     for (uint32_t k = 0; k < s->schema->kinds; k++)
-        if (e->entity[k] != FL_NONE && e->time_us > s->table[k].last_us[e->entity[k]])
-            s->table[k].last_us[e->entity[k]] = e->time_us;
+        if (e->entity[k] != FL_NONE && e->time_us > s->table[k].entity[e->entity[k]].last_us)
+            s->table[k].entity[e->entity[k]].last_us = e->time_us;
     s->stats.late += e->time_us < clock_us;
     s->stats.clock_us = clock_us;
     s->stats.events++;
@@ -343,6 +381,9 @@ florin_status fl_scorer_event(fl_scorer *s, fl_event *e, float *row, fl_head_out
                               florin_error *err)
 {
     fl_state *state[FL_STREAMS];
+    fetch_slots(s, e);
+    fetch_pending(s);
+    fetch_bodies(s, e);
     florin_status st = fold(s, e, FL_SCORE_APPLY, row, state, 0, err);
     if (st) return st;
     fl_model_event(s->model, s->scratch, e, state[0], state[1], row);
@@ -386,8 +427,14 @@ void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score
                       fl_head_out *out, florin_status *status, florin_error *err)
 {
     s->items = s->done = 0;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n && i < AHEAD; i++) fetch_slots(s, &events[i]);
+    for (uint32_t i = 0; i < n && i < AHEAD / 2; i++) fetch_bodies(s, &events[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) fetch_slots(s, &events[i + AHEAD]);
+        if (i + AHEAD / 2 < n) fetch_bodies(s, &events[i + AHEAD / 2]);
+        fetch_pending(s);
         status[i] = add_event(s, &events[i], i, mode, err ? &err[i] : NULL);
+    }
     run_waiting(s);
     for (uint32_t i = 0; i < s->items && out; i++)
         score_heads(s, s->item[i].row, out + (size_t)s->place[i] * s->heads);
@@ -425,11 +472,11 @@ florin_status fl_scorer_label(fl_scorer *s, uint64_t event_id, int label, float 
     for (uint32_t k = 0; k < s->schema->kinds; k++) {
         /* Looked up again: the entity may have been evicted and its slot given to another since. */
         uint32_t i = p->hash[k] ? fl_table_find(&s->table[k], p->hash[k]) : FL_NONE;
-        rec[k] = i == FL_NONE ? NULL : &s->table[k].record[i];
+        rec[k] = i == FL_NONE ? NULL : fl_table_record(&s->table[k], i);
     }
     for (uint32_t i = 0; i < s->schema->pairs; i++) {
         uint32_t x = p->pair[i] ? fl_table_find(&s->pairs[i], p->pair[i]) : FL_NONE;
-        pair[i] = x == FL_NONE ? NULL : &s->pairs[i].record[x];
+        pair[i] = x == FL_NONE ? NULL : fl_table_record(&s->pairs[i], x);
     }
     fl_fold_label(fl_model_plan(s->model), rec, pair, &p->carry, value, s->stats.clock_us);
     return FLORIN_OK;
@@ -501,8 +548,8 @@ florin_status fl_scorer_entity(fl_scorer *s, uint32_t head, uint64_t hash, int64
     if (i == FL_NONE)
         return fl_fail(err, FLORIN_EINPUT, "this %s has no history here: nothing to judge it by",
                        s->schema->kind[kind].name);
-    fl_model_entity_row(s->model, kind, &t->record[i], fl_table_state(t, i), t->last_us[i], at_us,
-                        s->entity_row);
+    fl_model_entity_row(s->model, kind, fl_table_record(t, i), fl_table_state(t, i),
+                        t->entity[i].last_us, at_us, s->entity_row);
     fl_head_score(h, s->entity_row, out);
     return FLORIN_OK;
 }

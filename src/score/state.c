@@ -5,19 +5,17 @@
 #include <math.h>
 
 enum {
-    STATE_VERSION = 1,
+    STATE_VERSION = 2,
     B_META = 1, /* JSON text */
-    B_HASH,     /* u64 [entities] by kind */
-    B_TOUCHED,  /* u8 */
-    B_LAST,     /* i64 */
-    B_RECORD,   /* 512 bytes */
-    B_STREAM,   /* states, for kinds with a stream */
-    B_PAIR_HASH,
+    B_ENTITY,   /* fl_entity [entities] by kind */
+    B_TOUCHED,  /* u64, one bit an entity */
+    B_BODY,     /* record, and the state for kinds with a stream */
+    B_PAIR,
     B_PAIR_TOUCHED,
-    B_PAIR_RECORD,
+    B_PAIR_BODY,
     B_PENDING /* 0: the older part of the ring, 1: the newer */
 };
-_Static_assert(sizeof(pending_event) == 192, "on-disk layout");
+_Static_assert(sizeof(pending_event) == 192 && sizeof(fl_entity) == 16, "on-disk layout");
 static const int64_t TIME_LIMIT_US = INT64_C(1) << 60;
 
 struct fl_saved {
@@ -76,28 +74,28 @@ static json_t *meta_of(const fl_scorer *s, const char *model, const char *key)
                      "pending_max", (json_int_t)s->opt.pending_max, "kinds", kinds, "pairs", pairs);
 }
 
+/* The blocks of one table; the first of its kinds is `kind`. */
+static florin_status add_table(const fl_table *t, fl_blocks_writer *w, uint16_t kind, uint16_t i,
+                               florin_error *err)
+{
+    florin_status st =
+        fl_blocks_writer_add(w, kind, i, sizeof *t->entity, t->entity, t->count, err);
+    if (!st)
+        st = fl_blocks_writer_add(w, (uint16_t)(kind + 1), i, sizeof *t->touched, t->touched,
+                                  fl_touched_words(t->count), err);
+    if (!st)
+        st = fl_blocks_writer_add(w, (uint16_t)(kind + 2), i, (uint32_t)t->stride, t->body,
+                                  t->count, err);
+    return st;
+}
+
 static florin_status add_tables(const fl_scorer *s, fl_blocks_writer *w, florin_error *err)
 {
     florin_status st = FLORIN_OK;
-    for (uint16_t k = 0; k < s->schema->kinds && !st; k++) {
-        const fl_table *t = &s->table[k];
-        st = fl_blocks_writer_add(w, B_HASH, k, 8, t->hash, t->count, err);
-        if (!st) st = fl_blocks_writer_add(w, B_TOUCHED, k, 1, t->touched, t->count, err);
-        if (!st) st = fl_blocks_writer_add(w, B_LAST, k, 8, t->last_us, t->count, err);
-        if (!st)
-            st = fl_blocks_writer_add(w, B_RECORD, k, sizeof *t->record, t->record, t->count, err);
-        if (!st && t->state_bytes)
-            st = fl_blocks_writer_add(w, B_STREAM, k, (uint32_t)t->state_bytes, t->state, t->count,
-                                      err);
-    }
-    for (uint16_t p = 0; p < s->schema->pairs && !st; p++) {
-        const fl_table *t = &s->pairs[p];
-        st = fl_blocks_writer_add(w, B_PAIR_HASH, p, 8, t->hash, t->count, err);
-        if (!st) st = fl_blocks_writer_add(w, B_PAIR_TOUCHED, p, 1, t->touched, t->count, err);
-        if (!st)
-            st = fl_blocks_writer_add(w, B_PAIR_RECORD, p, sizeof *t->record, t->record, t->count,
-                                      err);
-    }
+    for (uint16_t k = 0; k < s->schema->kinds && !st; k++)
+        st = add_table(&s->table[k], w, B_ENTITY, k, err);
+    for (uint16_t p = 0; p < s->schema->pairs && !st; p++)
+        st = add_table(&s->pairs[p], w, B_PAIR, p, err);
     return st;
 }
 
@@ -232,29 +230,36 @@ static bool copy(const fl_saved *f, uint16_t kind, uint16_t index, size_t width,
     return true;
 }
 
-/* Hashes and records of a table; its index is built anew. */
-static florin_status fill_table(const fl_saved *f, fl_table *t, uint16_t kind, uint16_t i,
-                                uint16_t touched, uint16_t record, const json_t *meta,
-                                florin_error *err)
+static bool time_sound(int64_t us)
+{
+    return us == INT64_MIN || (us > -TIME_LIMIT_US && us < TIME_LIMIT_US);
+}
+
+/* Entities, records and states of a table; its index is built anew. kind: the first of its blocks. */
+static florin_status fill_table(const fl_saved *f, const fl_model *m, fl_table *t, uint16_t kind,
+                                uint16_t i, const json_t *meta, florin_error *err)
 {
     uint64_t n;
-    const uint64_t *hash = fl_blocks_get(&f->blocks, kind, i, 8, &n);
+    const fl_entity *entity = fl_blocks_get(&f->blocks, kind, i, sizeof *entity, &n);
     const char *name = fl_json_str(meta, "name", "?");
-    if (!hash) return damaged(f, name, i, err);
+    if (!entity) return damaged(f, name, i, err);
     if (n > t->capacity)
         return fl_fail(err, FLORIN_ENOMEM,
                        "%s: holds %llu of '%s' and the capacity is %u: raise it to at least that",
                        f->path, (unsigned long long)n, name, t->capacity);
-    if (!copy(f, touched, i, 1, n, t->touched) ||
-        !copy(f, record, i, sizeof *t->record, n, t->record))
+    if (!copy(f, (uint16_t)(kind + 1), i, sizeof *t->touched, fl_touched_words((uint32_t)n),
+              t->touched) ||
+        !copy(f, (uint16_t)(kind + 2), i, t->stride, n, t->body))
         return damaged(f, name, i, err);
+    /* Bits past the last entity would stand for entities to come. */
+    if (n % 64 && t->touched[n / 64] >> n % 64) return damaged(f, name, i, err);
     for (uint32_t e = 0; e < n; e++) {
-        if (!hash[e] || fl_index_find(&t->index, hash[e]) != FL_NONE ||
-            !fl_fold_record_sound(&t->record[e]))
+        t->entity[e] = entity[e];
+        if (!entity[e].hash || fl_index_find(&t->index, entity[e].hash) != FL_NONE ||
+            !time_sound(entity[e].last_us) || !fl_fold_record_sound(fl_table_record(t, e)) ||
+            (t->state_bytes && !fl_model_state_sound(m, fl_table_state(t, e))))
             return damaged(f, name, i, err);
-        fl_index_put(&t->index, hash[e], e);
-        t->hash[e] = hash[e];
-        t->last_us[e] = INT64_MIN;
+        fl_index_put(&t->index, entity[e].hash, e);
     }
     t->count = (uint32_t)n;
     t->evicted = (uint64_t)fl_json_int(meta, "evicted", 0);
@@ -263,30 +268,12 @@ static florin_status fill_table(const fl_saved *f, fl_table *t, uint16_t kind, u
     return FLORIN_OK;
 }
 
-static bool states_sound(const fl_scorer *s, const fl_table *t)
-{
-    for (uint32_t e = 0; e < t->count; e++)
-        if (!fl_model_state_sound(s->model, fl_table_state(t, e))) return false;
-    return true;
-}
-
 static florin_status fill_kind(const fl_saved *f, fl_scorer *s, uint16_t k, florin_error *err)
 {
-    fl_table *t = &s->table[k];
     const json_t *meta = json_array_get(json_object_get(f->meta, "kinds"), k);
     if (strcmp(fl_json_str(meta, "name", ""), s->schema->kind[k].name))
         return damaged(f, "name", k, err);
-    florin_status st = fill_table(f, t, B_HASH, k, B_TOUCHED, B_RECORD, meta, err);
-    if (st) return st;
-    if (!copy(f, B_LAST, k, 8, t->count, t->last_us)) return damaged(f, "times", k, err);
-    for (uint32_t e = 0; e < t->count; e++)
-        if (t->last_us[e] != INT64_MIN &&
-            (t->last_us[e] <= -TIME_LIMIT_US || t->last_us[e] >= TIME_LIMIT_US))
-            return damaged(f, "times", k, err);
-    if (t->state_bytes &&
-        (!copy(f, B_STREAM, k, t->state_bytes, t->count, t->state) || !states_sound(s, t)))
-        return damaged(f, "states", k, err);
-    return FLORIN_OK;
+    return fill_table(f, s->model, &s->table[k], B_ENTITY, k, meta, err);
 }
 
 static bool carry_sound(const fl_fold_carry *c)
@@ -330,7 +317,7 @@ florin_status fl_saved_restore(const fl_saved *f, fl_scorer *s, florin_error *er
     s->stats.forgotten = (uint64_t)fl_json_int(f->meta, "forgotten", 0);
     for (uint16_t k = 0; k < s->schema->kinds && !st; k++) st = fill_kind(f, s, k, err);
     for (uint16_t p = 0; p < s->schema->pairs && !st; p++)
-        st = fill_table(f, &s->pairs[p], B_PAIR_HASH, p, B_PAIR_TOUCHED, B_PAIR_RECORD,
+        st = fill_table(f, s->model, &s->pairs[p], B_PAIR, p,
                         json_array_get(json_object_get(f->meta, "pairs"), p), err);
     return st ? st : fill_pending(f, s, err);
 }

@@ -1,92 +1,147 @@
 /* Fixed-capacity index and entity tables. Invariant: an entity's slot never moves while it lives; a slot that
  * is reused is zeroed first, so that a new entity starts as one never seen. */
 #include "score/table.h"
+#include <sys/mman.h>
 
-bool fl_index_init(fl_index *x, uint32_t capacity)
+enum { LINE = 64, HUGE_BYTES = 2 << 20 };
+
+/* calloc leaves large blocks to the system's zero page, so what is never touched costs nothing. Tables are filled from
+ * the front, so a huge page is soon full; an index is touched everywhere at once, and is small. */
+void *fl_pages(size_t count, size_t size, void **block)
 {
-    size_t slots = 16;
-    while (slots < (size_t)capacity * 2) slots *= 2;
-    x->key = fl_calloc(slots, sizeof *x->key);
-    x->value = fl_calloc(slots, sizeof *x->value);
-    x->mask = slots - 1;
-    return x->key && x->value;
+    *block = NULL;
+    if (size && count > (SIZE_MAX / 2 - HUGE_BYTES) / size) return NULL;
+    size_t bytes = count * size, align = bytes >= 2 * HUGE_BYTES ? HUGE_BYTES : LINE;
+    *block = fl_calloc(1, bytes + align);
+    if (!*block) return NULL;
+    uint8_t *p = (uint8_t *)*block + (align - (uintptr_t)*block % align) % align;
+    if (align == HUGE_BYTES) (void)madvise(p, bytes / HUGE_BYTES * HUGE_BYTES, MADV_HUGEPAGE);
+    return p;
+}
+
+/* ---- index ---- */
+
+/* Two thirds full at most: a search ends within one or two cache lines. */
+bool fl_index_init(fl_index *x, uint32_t capacity, const void *key, size_t stride)
+{
+    uint64_t slots = (uint64_t)capacity + capacity / 2 + 16;
+    memset(x, 0, sizeof *x);
+    if (slots > UINT32_MAX) return false;
+    x->slots = (uint32_t)slots;
+    x->key = key;
+    x->stride = stride;
+    x->slot = fl_pages(slots, sizeof *x->slot, &x->block);
+    return x->slot != NULL;
 }
 
 void fl_index_free(fl_index *x)
 {
-    free(x->key);
-    free(x->value);
+    free(x->block);
     memset(x, 0, sizeof *x);
+}
+
+static inline uint32_t tag_of(uint64_t key)
+{
+    return (uint32_t)(fl_mix64(key) >> 32);
+}
+
+/* Multiplication instead of a remainder: Lemire 2019. */
+static inline uint32_t home_of(const fl_index *x, uint32_t tag)
+{
+    return (uint32_t)((uint64_t)tag * x->slots >> 32);
+}
+
+static inline uint32_t next_of(const fl_index *x, uint32_t i)
+{
+    return i + 1 == x->slots ? 0 : i + 1;
+}
+
+/* How far slot i lies behind slot `from`, going round. */
+static inline uint32_t ahead(const fl_index *x, uint32_t from, uint32_t i)
+{
+    return i >= from ? i - from : i + x->slots - from;
+}
+
+static inline uint64_t key_at(const fl_index *x, uint32_t value)
+{
+    uint64_t key;
+    memcpy(&key, x->key + (size_t)value * x->stride, sizeof key);
+    return key;
+}
+
+void fl_index_fetch(const fl_index *x, uint64_t key)
+{
+    const uint64_t *home = x->slot + home_of(x, tag_of(key));
+    fl_fetch(home);
+    fl_fetch(home + 4); /* a run that begins late in a line goes on in the next */
+}
+
+/* The slot of key, or the empty one where its search ends. */
+static uint32_t search(const fl_index *x, uint64_t key)
+{
+    uint32_t tag = tag_of(key), i = home_of(x, tag);
+    for (; x->slot[i]; i = next_of(x, i))
+        if (x->slot[i] >> 32 == tag && key_at(x, (uint32_t)x->slot[i] - 1) == key) break;
+    return i;
 }
 
 uint32_t fl_index_find(const fl_index *x, uint64_t key)
 {
-    size_t i = fl_mix64(key) & x->mask;
-    while (x->key[i]) {
-        if (x->key[i] == key) return x->value[i];
-        i = (i + 1) & x->mask;
-    }
+    uint64_t slot = x->slot[search(x, key)];
+    return slot ? (uint32_t)slot - 1 : FL_NONE;
+}
+
+uint32_t fl_index_guess(const fl_index *x, uint64_t key)
+{
+    uint32_t tag = tag_of(key), i = home_of(x, tag);
+    for (; x->slot[i]; i = next_of(x, i))
+        if (x->slot[i] >> 32 == tag) return (uint32_t)x->slot[i] - 1;
     return FL_NONE;
 }
 
 void fl_index_put(fl_index *x, uint64_t key, uint32_t value)
 {
-    size_t i = fl_mix64(key) & x->mask;
-    while (x->key[i]) i = (i + 1) & x->mask;
-    x->key[i] = key;
-    x->value[i] = value;
+    uint32_t tag = tag_of(key), i = home_of(x, tag);
+    while (x->slot[i]) i = next_of(x, i);
+    x->slot[i] = (uint64_t)tag << 32 | (value + 1);
 }
 
 void fl_index_remove(fl_index *x, uint64_t key)
 {
-    size_t i = fl_mix64(key) & x->mask;
-    while (x->key[i] != key) {
-        if (!x->key[i]) return;
-        i = (i + 1) & x->mask;
-    }
+    uint32_t i = search(x, key);
+    if (!x->slot[i]) return;
     /* Pull later members of the probe run into the hole, unless that would move one before its home slot. */
-    for (size_t j = (i + 1) & x->mask; x->key[j]; j = (j + 1) & x->mask) {
-        size_t home = fl_mix64(x->key[j]) & x->mask;
-        if (((j - home) & x->mask) >= ((j - i) & x->mask)) {
-            x->key[i] = x->key[j];
-            x->value[i] = x->value[j];
+    for (uint32_t j = next_of(x, i); x->slot[j]; j = next_of(x, j)) {
+        uint32_t home = home_of(x, (uint32_t)(x->slot[j] >> 32));
+        if (ahead(x, home, j) >= ahead(x, i, j)) {
+            x->slot[i] = x->slot[j];
             i = j;
         }
     }
-    x->key[i] = 0;
+    x->slot[i] = 0;
 }
 
-/* Zeroed, at a multiple of 64 bytes, and not touched: calloc leaves large blocks to the system's zero page. */
-static void *lines(size_t count, size_t size, void **block)
-{
-    if (size && count > (SIZE_MAX - 64) / size) return NULL;
-    *block = fl_calloc(1, count * size + 64);
-    uintptr_t at = (uintptr_t)*block;
-    return at ? (uint8_t *)*block + (64 - at % 64) % 64 : NULL;
-}
+/* ---- table ---- */
 
 bool fl_table_init(fl_table *t, uint32_t capacity, size_t state_bytes)
 {
     memset(t, 0, sizeof *t);
     t->capacity = capacity;
     t->state_bytes = state_bytes;
-    if (!fl_index_init(&t->index, capacity)) return false;
-    t->hash = fl_calloc(capacity, sizeof *t->hash);
-    t->touched = fl_calloc(capacity, 1);
-    t->last_us = fl_calloc(capacity, sizeof *t->last_us);
-    t->record = lines(capacity, sizeof *t->record, &t->block[0]);
-    if (state_bytes) t->state = lines(capacity, state_bytes, &t->block[1]);
-    return t->hash && t->touched && t->last_us && t->record && (t->state || !state_bytes);
+    t->stride = sizeof(fl_fold_record) + state_bytes;
+    t->entity = fl_pages(capacity, sizeof *t->entity, &t->block[0]);
+    t->body = fl_pages(capacity, t->stride, &t->block[1]);
+    t->touched = fl_calloc(fl_touched_words(capacity), sizeof *t->touched);
+    if (!t->entity || !t->body || !t->touched) return false;
+    return fl_index_init(&t->index, capacity, &t->entity->hash, sizeof *t->entity);
 }
 
 void fl_table_free(fl_table *t)
 {
     fl_index_free(&t->index);
-    free(t->hash);
-    free(t->touched);
-    free(t->last_us);
     free(t->block[0]);
     free(t->block[1]);
+    free(t->touched);
     memset(t, 0, sizeof *t);
 }
 
@@ -100,17 +155,22 @@ bool fl_table_is_full(const fl_table *t)
     return t->count == t->capacity;
 }
 
+static void touch(fl_table *t, uint32_t i)
+{
+    uint64_t bit = UINT64_C(1) << i % 64;
+    if (!(t->touched[i / 64] & bit)) t->touched[i / 64] |= bit;
+}
+
 static uint32_t evict(fl_table *t)
 {
-    while (t->touched[t->hand]) {
-        t->touched[t->hand] = 0;
+    while (t->touched[t->hand / 64] >> t->hand % 64 & 1) {
+        t->touched[t->hand / 64] &= ~(UINT64_C(1) << t->hand % 64);
         t->hand = (t->hand + 1) % t->capacity;
     }
     uint32_t i = t->hand;
     t->hand = (t->hand + 1) % t->capacity;
-    fl_index_remove(&t->index, t->hash[i]);
-    memset(&t->record[i], 0, sizeof t->record[i]);
-    if (t->state_bytes) memset(t->state + (size_t)i * t->state_bytes, 0, t->state_bytes);
+    fl_index_remove(&t->index, t->entity[i].hash);
+    memset(fl_table_record(t, i), 0, t->stride);
     t->evicted++;
     return i;
 }
@@ -118,19 +178,26 @@ static uint32_t evict(fl_table *t)
 uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full)
 {
     uint32_t i = fl_index_find(&t->index, hash);
-    if (i != FL_NONE) {
-        t->touched[i] = 1;
-        return i;
+    if (i == FL_NONE) {
+        if (!fl_table_is_full(t)) {
+            i = t->count++;
+        } else {
+            if (full != FL_FULL_EVICT) return FL_NONE;
+            i = evict(t);
+        }
+        t->entity[i] = (fl_entity){hash, INT64_MIN};
+        fl_index_put(&t->index, hash, i);
     }
-    if (!fl_table_is_full(t)) {
-        i = t->count++;
-    } else {
-        if (full != FL_FULL_EVICT) return FL_NONE;
-        i = evict(t);
-    }
-    t->hash[i] = hash;
-    t->touched[i] = 1;
-    t->last_us[i] = INT64_MIN;
-    fl_index_put(&t->index, hash, i);
+    touch(t, i);
     return i;
+}
+
+void fl_table_fetch(const fl_table *t, uint64_t hash)
+{
+    uint32_t i = fl_index_guess(&t->index, hash);
+    if (i == FL_NONE) i = fl_table_is_full(t) ? t->hand : t->count;
+    fl_fetch(&t->entity[i]);
+    fl_fetch(&t->touched[i / 64]);
+    const uint8_t *body = t->body + (size_t)i * t->stride;
+    for (size_t at = 0; at < t->stride; at += LINE) fl_fetch(body + at);
 }

@@ -20,9 +20,14 @@ void fl_parts_free(fl_parts *p)
 
 float fl_parts_logit(const fl_parts *p, const float *x)
 {
+    return fl_parts_logit_of(p, p->forest.trees ? fl_forest_margin(&p->forest, x) : 0, x);
+}
+
+float fl_parts_logit_of(const fl_parts *p, float trees, const float *x)
+{
     float f = 0;
 
-    if (p->forest.trees) f += p->trees_weight * fl_forest_margin(&p->forest, x);
+    if (p->forest.trees) f += p->trees_weight * trees;
     if (p->probe.inputs) f += p->probe_weight * fl_logit_margin(&p->probe, x);
     return f;
 }

@@ -32,6 +32,8 @@ typedef struct {
 void fl_parts_free(fl_parts *p);
 /* x: the head's inputs, compact. */
 float fl_parts_logit(const fl_parts *p, const float *x);
+/* The same from the margin of the trees; x is read by the probe alone. */
+float fl_parts_logit_of(const fl_parts *p, float trees, const float *x);
 void fl_parts_out(const fl_parts *p, float logit, fl_head_out *out);
 /* Anchors from prior and threshold. */
 void fl_parts_anchor(fl_parts *p, double prior, double threshold);

@@ -1,0 +1,210 @@
+/* Walking many trees at once. A comparison of integers is ready sooner than one of floats, and eight trees in turn hide
+ * each other's waiting for memory: 200 trees of depth 6 take about a microsecond, faster than vector gathers. */
+#include "task/forest.h"
+
+enum { BLOCK_DEPTH = 3, TWO_LEVELS = 1 + 8, ABREAST = 8, TREES_AT_ONCE = 256 };
+
+/* Node i's children are 2 i and 2 i + 1, from 1 on; place 0 is not used. */
+typedef struct {
+    int32_t split;
+    uint32_t at; /* of the feature in the row's keys, in bytes */
+} walk_node;
+typedef struct fl_forest_block {
+    _Alignas(64) walk_node node[1 << BLOCK_DEPTH];
+} fl_forest_block;
+
+/* ---- laying out ---- */
+
+static uint32_t depth_below(const fl_forest *f, uint32_t tree)
+{
+    /* A path in work and one open sibling at each depth. */
+    uint32_t at[FL_FOREST_DEPTH_MAX + 2], used = 0, deepest = 0;
+    uint32_t depth[FL_FOREST_DEPTH_MAX + 2];
+    at[used] = f->root[tree];
+    depth[used++] = 0;
+    while (used) {
+        uint32_t i = at[--used], d = depth[used];
+        const fl_node *n = &f->node[i];
+        if (n->feature == FL_LEAF) continue;
+        if (d == FL_FOREST_DEPTH_MAX) return FL_FOREST_DEPTH_MAX + 1;
+        if (d + 1 > deepest) deepest = d + 1;
+        at[used] = n->left;
+        depth[used++] = d + 1;
+        at[used] = n->right;
+        depth[used++] = d + 1;
+    }
+    return deepest;
+}
+
+/* The tree's node reached by the path's bits, or the leaf above it. */
+static const fl_node *node_at(const fl_forest *f, uint32_t tree, uint32_t path, uint32_t depth)
+{
+    const fl_node *n = &f->node[f->root[tree]];
+    for (uint32_t d = depth; d-- > 0 && n->feature != FL_LEAF;)
+        n = &f->node[path >> d & 1 ? n->right : n->left];
+    return n;
+}
+
+static void lay_out(fl_forest_walk *w, const fl_forest *f, const uint32_t *column, uint32_t tree)
+{
+    fl_forest_block *b = w->block + (size_t)tree * w->blocks;
+    for (uint32_t level = 0, blocks = 1; level < w->levels; level++, blocks *= 8)
+        for (uint32_t k = 0; k < blocks; k++, b++)
+            for (uint32_t d = 0; d < BLOCK_DEPTH; d++)
+                for (uint32_t i = 0; i < 1u << d; i++) {
+                    const fl_node *n = node_at(f, tree, k << d | i, level * BLOCK_DEPTH + d);
+                    walk_node *to = &b->node[(1u << d) + i];
+                    /* Below a leaf every way leads to its value. */
+                    *to = (walk_node){INT32_MAX, 0};
+                    if (n->feature == FL_LEAF) continue;
+                    (void)fl_forest_keys(&to->split, &n->split, 1);
+                    to->at = (column[n->feature] - w->first) * (uint32_t)sizeof(int32_t);
+                }
+    for (uint32_t i = 0; i < w->leaves; i++)
+        w->leaf[(size_t)tree * w->leaves + i] = node_at(f, tree, i, w->levels * BLOCK_DEPTH)->split;
+}
+
+/* Which part of a row the nodes read, and how deep they lie. */
+static void measure(fl_forest_walk *w, const fl_forest *f, const uint32_t *column)
+{
+    uint32_t deepest = 1, first = UINT32_MAX, last = 0;
+    for (uint32_t t = 0; t < f->trees; t++) {
+        uint32_t d = depth_below(f, t);
+        if (d > deepest) deepest = d;
+    }
+    for (uint32_t i = 0; i < f->nodes; i++) {
+        if (f->node[i].feature == FL_LEAF) continue;
+        uint32_t c = column[f->node[i].feature];
+        if (c < first) first = c;
+        if (c > last) last = c;
+    }
+    w->trees = f->trees;
+    w->base = f->base;
+    w->first = first == UINT32_MAX ? 0 : first;
+    w->columns = first == UINT32_MAX ? 1 : last - first + 1;
+    if (deepest > FL_FOREST_DEPTH_MAX || w->columns > FL_FOREST_COLUMNS_MAX) return;
+    w->levels = (deepest + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
+    w->leaves = 1;
+    for (uint32_t l = 0; l < w->levels; l++) {
+        w->blocks += w->leaves;
+        w->leaves *= 8;
+    }
+}
+
+florin_status fl_forest_walk_init(fl_forest_walk *w, const fl_forest *f, const uint32_t *column,
+                                  florin_error *err)
+{
+    memset(w, 0, sizeof *w);
+    if (!f->trees) return FLORIN_OK;
+    measure(w, f, column);
+    if (!w->levels) return FLORIN_OK;
+    w->block = fl_alloc_aligned((size_t)w->trees * w->blocks, sizeof *w->block);
+    w->leaf = fl_alloc_aligned((size_t)w->trees * w->leaves, sizeof *w->leaf);
+    if (!w->block || !w->leaf) {
+        fl_forest_walk_free(w);
+        return fl_fail(err, FLORIN_ENOMEM, "trees: no memory for %u", f->trees);
+    }
+    for (uint32_t t = 0; t < w->trees; t++) lay_out(w, f, column, t);
+    return FLORIN_OK;
+}
+
+void fl_forest_walk_free(fl_forest_walk *w)
+{
+    free(w->block);
+    free(w->leaf);
+    memset(w, 0, sizeof *w);
+}
+
+/* ---- walking ---- */
+
+static inline size_t step(const fl_forest_block *b, const int32_t *key, size_t i)
+{
+    const walk_node *n = &b->node[i];
+    int32_t x;
+    memcpy(&x, (const uint8_t *)key + n->at, sizeof x);
+    return 2 * i + (x >= n->split);
+}
+
+static inline size_t through(const fl_forest_block *b, const int32_t *key)
+{
+    return step(b, key, step(b, key, step(b, key, 1))) - 8;
+}
+
+/* The leaf of one tree of any number of levels. */
+static float walk_one(const fl_forest_walk *w, uint32_t tree, const int32_t *key)
+{
+    const fl_forest_block *b = w->block + (size_t)tree * w->blocks;
+    size_t at = 0, blocks = 1;
+    for (uint32_t l = 0; l < w->levels; l++, b += blocks, blocks *= 8)
+        at = 8 * at + through(b + at, key);
+    return w->leaf[(size_t)tree * w->leaves + at];
+}
+
+/* The first block of eight trees side by side: which block is next. What that needs is asked for. */
+static inline void walk_top(const fl_forest_walk *w, uint32_t tree, const int32_t *key,
+                            uint8_t next[ABREAST])
+{
+    const fl_forest_block *b = w->block + (size_t)tree * TWO_LEVELS;
+    size_t i[ABREAST];
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u * TWO_LEVELS, key, 1);
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u * TWO_LEVELS, key, i[u]);
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) {
+        i[u] = step(b + u * TWO_LEVELS, key, i[u]) - 8;
+        next[u] = (uint8_t)i[u];
+        __builtin_prefetch(b + u * TWO_LEVELS + 1 + i[u]);
+        __builtin_prefetch(w->leaf + (size_t)(tree + u) * 64 + 8 * i[u]);
+    }
+}
+
+static inline void walk_bottom(const fl_forest_walk *w, uint32_t tree, const int32_t *key,
+                               const uint8_t next[ABREAST], float out[ABREAST])
+{
+    const fl_forest_block *b[ABREAST];
+    size_t i[ABREAST];
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) {
+        b[u] = w->block + (size_t)(tree + u) * TWO_LEVELS + 1 + next[u];
+        i[u] = step(b[u], key, 1);
+    }
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b[u], key, i[u]);
+#pragma GCC unroll 8
+    for (uint32_t u = 0; u < ABREAST; u++) {
+        i[u] = step(b[u], key, i[u]) - 8;
+        out[u] = w->leaf[(size_t)(tree + u) * 64 + 8u * next[u] + i[u]];
+    }
+}
+
+/* Trees of two levels from t on, as long as there are eight: all upper halves first, so that the lower ones are on
+ * their way from memory when their turn comes. Returns the first tree that is left. */
+static uint32_t walk_two_levels(const fl_forest_walk *w, const int32_t *key, float *sum)
+{
+    uint8_t next[TREES_AT_ONCE];
+    float leaf[ABREAST];
+    uint32_t all = w->trees / ABREAST * ABREAST;
+
+    for (uint32_t t = 0; t < all; t += TREES_AT_ONCE) {
+        uint32_t n = all - t < TREES_AT_ONCE ? all - t : TREES_AT_ONCE;
+        for (uint32_t i = 0; i < n; i += ABREAST) walk_top(w, t + i, key, next + i);
+        for (uint32_t i = 0; i < n; i += ABREAST) {
+            walk_bottom(w, t + i, key, next + i, leaf);
+            for (uint32_t u = 0; u < ABREAST; u++) *sum += leaf[u];
+        }
+    }
+    return all;
+}
+
+bool fl_forest_walk_margin(const fl_forest_walk *w, const float *row, float *margin)
+{
+    int32_t key[FL_FOREST_COLUMNS_MAX];
+    float sum = w->base;
+
+    if (!fl_forest_keys(key, row + w->first, w->columns)) return false;
+    for (uint32_t t = w->levels == 2 ? walk_two_levels(w, key, &sum) : 0; t < w->trees; t++)
+        sum += walk_one(w, t, key);
+    *margin = sum;
+    return true;
+}
