@@ -24,10 +24,11 @@ static florin_status stream_sources(fl_importer *m, bool labels)
         if (!m->path[i] || (m->schema->source[i].label_of >= 0) != labels) continue;
         fl_buf sql = {0};
         fl_select_columns columns;
-        fl_import_select(&sql, &columns, m, i, false);
-        st = sql.failed ? fl_fail(m->err, FLORIN_ENOMEM, "import")
-                        : fl_import_run(m, sql.data, &columns, (int)i, m->schema->source[i].name);
-        st = fl_import_blame(m, i, st);
+        const char *name = m->schema->source[i].name;
+        if (!m->plain[i]) fl_import_select(&sql, &columns, m, i, false);
+        if (sql.failed) st = fl_fail(m->err, FLORIN_ENOMEM, "import");
+        else if (m->plain[i]) st = fl_import_run(m, NULL, &m->plain_columns[i], (int)i, name);
+        else st = fl_import_blame(m, i, fl_import_run(m, sql.data, &columns, (int)i, name));
         if (st == FLORIN_EINPUT || st == FLORIN_EIO) {
             if (!m->err || strncmp(m->err->message, m->path[i], strlen(m->path[i])))
                 fl_fail_prefix(m->err, "%s", m->path[i]);
@@ -133,7 +134,7 @@ static void clear_temp(const char *path)
     rmdir(path);
 }
 
-static florin_status open_all(fl_importer *m)
+static florin_status open_all(fl_importer *m, bool plain)
 {
     florin_status st = find_files(m);
     uint64_t memory = m->ctx && m->ctx->memory_bytes ? m->ctx->memory_bytes : UINT64_C(2) << 30;
@@ -150,10 +151,13 @@ static florin_status open_all(fl_importer *m)
     if (!st) st = fl_duck_open(&m->db, &duck, m->ctx, m->err);
     if (!st) st = fl_moments_open(&m->moments, m->db, m->schema, m->err);
     if (!st) st = check_zone(m);
-    for (uint32_t i = 0; i < m->schema->sources && !st; i++)
-        if (m->path[i])
+    for (uint32_t i = 0; i < m->schema->sources && !st; i++) {
+        if (!m->path[i]) continue;
+        if (plain && !sort) st = fl_import_plain(m, i);
+        if (!st && !m->plain[i])
             st = fl_source_relation(&m->relation[i], m->db, m->schema, &m->schema->source[i],
                                     m->path[i], m->err);
+    }
     /* The log is touched only when all files have been looked at. */
     if (!st)
         st = fl_log_writer_open(&m->w, m->opt->log, m->schema, sort, !m->opt->no_ids, m->ctx,
@@ -172,6 +176,7 @@ static void close_all(fl_importer *m)
 {
     for (uint32_t i = 0; i < FL_SOURCES_MAX; i++) {
         fl_relation_free(&m->relation[i]);
+        fl_plain_close(m->plain[i]);
         free(m->path[i]);
     }
     fl_moments_close(m->moments);
@@ -183,24 +188,37 @@ static void close_all(fl_importer *m)
     free(temp);
 }
 
+/* plain: plain files are read without DuckDB. */
+static florin_status import_once(fl_importer *m, bool plain)
+{
+    florin_status st = open_all(m, plain);
+    if (!st) st = m->stats->sorted_on_disk ? sorted_sources(m) : stream_sources(m, false);
+    if (!st) st = stream_sources(m, true);
+    if (!st && fl_cancelled(m->ctx))
+        st = fl_fail(m->err, FLORIN_ECANCELLED, "import: stopped, the log is as it was");
+    if (!st) st = fl_import_watch_end(m);
+    if (!st) st = fl_rejects_commit(m->rejects, m->err);
+    if (!st) {
+        fl_log_writer *w = m->w;
+        m->w = NULL;
+        st = fl_log_writer_commit(w, &m->stats->written, m->err);
+    }
+    close_all(m);
+    return st;
+}
+
 florin_status fl_import(const fl_schema *schema, const fl_import_options *opt,
                         fl_import_stats *stats, const florin_context *ctx, florin_error *err)
 {
-    memset(stats, 0, sizeof *stats);
-    fl_importer m = {.schema = schema, .opt = opt, .stats = stats, .ctx = ctx, .err = err};
-    m.exponent = fl_currency_exponent(schema->currency);
-    florin_status st = open_all(&m);
-    if (!st) st = stats->sorted_on_disk ? sorted_sources(&m) : stream_sources(&m, false);
-    if (!st) st = stream_sources(&m, true);
-    if (!st && fl_cancelled(ctx))
-        st = fl_fail(err, FLORIN_ECANCELLED, "import: stopped, the log is as it was");
-    if (!st) st = fl_import_watch_end(&m);
-    if (!st) st = fl_rejects_commit(m.rejects, err);
-    if (!st) {
-        fl_log_writer *w = m.w;
-        m.w = NULL;
-        st = fl_log_writer_commit(w, &stats->written, err);
-    }
-    close_all(&m);
+    florin_status st;
+    bool again = false;
+    do {
+        memset(stats, 0, sizeof *stats);
+        if (err) memset(err, 0, sizeof *err);
+        fl_importer m = {.schema = schema, .opt = opt, .stats = stats, .ctx = ctx, .err = err};
+        m.exponent = fl_currency_exponent(schema->currency);
+        st = import_once(&m, !again);
+        again = !again && m.not_plain;
+    } while (again);
     return st;
 }

@@ -4,6 +4,7 @@
 
 #include "data/import.h"
 #include "data/import_time.h"
+#include "data/plain_csv.h"
 #include "data/source.h"
 
 /* Which column of a SELECT holds what; FL_NO_COLUMN: it has none. */
@@ -30,10 +31,17 @@ typedef struct {
 } fl_rejected_row;
 
 typedef struct {
-    fl_duck_chunk *chunk; /* its texts are used until the rows are in the log */
-    uint32_t n;           /* rows of the chunk */
-    uint32_t source;      /* of a stream: of all rows */
-    uint64_t first;       /* of a stream: number of the first row */
+    /* Cells from DuckDB, or of a plain file, to be cut from text. Texts are used until the rows are in the log. */
+    fl_duck_chunk *chunk;
+    const char *text; /* chunk NULL */
+    size_t text_bytes;
+    const fl_plain *plain;
+    fl_duck_cell *cells; /* [columns][FL_BATCH_ROWS] of a plain file */
+    bool broken;         /* it is not plain */
+
+    uint32_t n;      /* rows */
+    uint32_t source; /* of a stream: of all rows */
+    uint64_t first;  /* of a stream: number of the first row */
     uint32_t dropped, rejects;
     fl_log_batch rows; /* those that are events, in order; its arrays are the ones below */
     bool
@@ -71,6 +79,9 @@ typedef struct {
     fl_rejects *rejects;
     char *path[FL_SOURCES_MAX];
     fl_relation relation[FL_SOURCES_MAX];
+    fl_plain *plain[FL_SOURCES_MAX]; /* NULL: read by DuckDB */
+    fl_select_columns plain_columns[FL_SOURCES_MAX];
+    bool not_plain; /* a file turned out not to be: all is read again, by DuckDB */
     fl_moments *moments;
     fl_card_watch id[FL_SOURCES_MAX], entity[FL_KINDS_MAX], category[FL_CATEGORIES_MAX];
     uint64_t bytes;
@@ -90,14 +101,17 @@ void fl_import_ask_select(fl_buf *b, const fl_schema *s);
 /* After a query failed with `st`: when an expression of the schema is to blame, name it in m->err. Returns st. */
 florin_status fl_import_blame(fl_importer *m, uint32_t source, florin_status st);
 
-florin_status fl_batch_open(fl_batch *b, const fl_schema *s, florin_error *err);
+/* columns: of a plain file, else 0. */
+florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, florin_error *err);
 void fl_batch_close(fl_batch *b);
-/* b->chunk becomes rows, labels and rejects. Several batches may be decoded at once. */
+/* The cells become rows, labels and rejects. Several batches may be decoded at once. */
 florin_status fl_batch_decode(fl_batch *b, const fl_importer *m, const fl_select_columns *columns,
                               florin_error *err);
 
-/* Run a SELECT and bring its rows into the log, reading, decoding and storing at the same time on several threads. source:
- * of all rows, or -1 in a sort. */
+/* Is all that the schema asks of a source in plain columns of a plain file? Then m->plain[source] reads it. */
+florin_status fl_import_plain(fl_importer *m, uint32_t source);
+/* Run a SELECT, or read a plain source (sql NULL), and bring its rows into the log, reading, decoding and storing at the
+ * same time on several threads. source: of all rows, or -1 in a sort. */
 florin_status fl_import_run(fl_importer *m, const char *sql, const fl_select_columns *columns,
                             int source, const char *stage);
 /* No more rows come: columns of few long values are judged too. */

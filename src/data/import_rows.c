@@ -25,7 +25,7 @@ static void *part(uint8_t **p, size_t n)
 }
 
 /* Called twice: to measure from NULL, then to place. */
-static size_t place_arrays(fl_batch *b, const fl_schema *s, uint8_t *p)
+static size_t place_arrays(fl_batch *b, const fl_schema *s, uint32_t columns, uint8_t *p)
 {
     const size_t n = FL_BATCH_ROWS;
     uint8_t *start = p;
@@ -53,18 +53,19 @@ static size_t place_arrays(fl_batch *b, const fl_schema *s, uint8_t *p)
     b->label_row = part(&p, n * s->labels * 4);
     b->label_value = part(&p, n * s->labels * 4);
     b->label = part(&p, n * s->labels);
+    b->cells = part(&p, n * columns * sizeof *b->cells);
     return (size_t)(p - start);
 }
 
-florin_status fl_batch_open(fl_batch *b, const fl_schema *s, florin_error *err)
+florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, florin_error *err)
 {
     static uint8_t origin[1];
     memset(b, 0, sizeof *b);
     if (fl_duck_chunk_max() > FL_BATCH_ROWS)
         return fl_fail(err, FLORIN_EINTERNAL, "DuckDB's chunks have %u rows", fl_duck_chunk_max());
-    b->memory = fl_alloc_aligned(place_arrays(b, s, origin), 1);
+    b->memory = fl_alloc_aligned(place_arrays(b, s, columns, origin), 1);
     if (!b->memory) return fl_fail(err, FLORIN_ENOMEM, "import");
-    place_arrays(b, s, b->memory);
+    place_arrays(b, s, columns, b->memory);
     return FLORIN_OK;
 }
 
@@ -92,7 +93,9 @@ static cell get(const fl_duck_vector *v, size_t r)
 /* data NULL: the SELECT has no such column. */
 static fl_duck_vector column(const decoding *x, uint16_t c)
 {
-    return c == FL_NO_COLUMN ? (fl_duck_vector){NULL, NULL} : fl_duck_chunk_column(x->b->chunk, c);
+    if (c == FL_NO_COLUMN) return (fl_duck_vector){NULL, NULL};
+    if (x->b->text) return (fl_duck_vector){x->b->cells + (size_t)c * FL_BATCH_ROWS, NULL};
+    return fl_duck_chunk_column(x->b->chunk, c);
 }
 
 static void fault(const decoding *x, uint32_t r, const char *field, const char *reason)
@@ -422,6 +425,9 @@ florin_status fl_batch_decode(fl_batch *b, const fl_importer *m, const fl_select
     florin_status st = FLORIN_OK;
     memset(&b->rows, 0, sizeof b->rows);
     b->dropped = b->rejects = 0;
+    b->broken =
+        b->text && !fl_plain_split(b->plain, b->text, b->text_bytes, b->n, b->cells, FL_BATCH_ROWS);
+    if (b->broken) return FLORIN_OK;
     memset(b->reason, 0, b->n * sizeof *b->reason);
     while (x.to < b->n && !st) {
         x.from = x.to;

@@ -14,6 +14,7 @@ enum {
 
 typedef struct {
     fl_batch batch[GROUP_MAX];
+    fl_plain_block block; /* of a plain file: the text of all of them */
     uint32_t n;
     uint32_t at_batch, at_row; /* what is in the log already */
 } group;
@@ -29,12 +30,13 @@ typedef struct {
 
 typedef struct {
     fl_importer *m;
-    fl_duck_result *q;
+    fl_duck_result *q; /* NULL: plain reads */
+    fl_plain *plain;
     const fl_select_columns *columns;
     int source;
     uint64_t next; /* number of the next row to be read */
     uint32_t group_size;
-    bool end; /* nothing is left to read */
+    bool end, broken; /* nothing is left to read; what came last is not plain */
     group station[STATIONS], *reading, *decoding, *storing;
     fl_log_batch part[GROUP_MAX]; /* of this turn */
     uint64_t part_at[GROUP_MAX], turn_rows;
@@ -95,6 +97,29 @@ florin_status fl_import_watch_end(fl_importer *m)
 }
 
 /* ---- items ---- */
+
+static florin_status read_plain(run *x, florin_error *err)
+{
+    group *g = x->reading;
+    bool plain;
+    if (fl_cancelled(x->m->ctx)) return fl_fail(err, FLORIN_ECANCELLED, "stopped");
+    florin_status st =
+        fl_plain_read(x->plain, &g->block, x->group_size, FL_BATCH_ROWS, &plain, err);
+    if (st) return st;
+    for (; g->n < g->block.pieces; g->n++) {
+        fl_batch *b = &g->batch[g->n];
+        b->plain = x->plain;
+        b->text = g->block.text + g->block.piece[g->n].start;
+        b->text_bytes = g->block.piece[g->n].bytes;
+        b->n = g->block.piece[g->n].lines;
+        b->first = x->next;
+        b->source = (uint32_t)x->source;
+        x->next += b->n;
+    }
+    x->broken = !plain;
+    x->end = !g->n;
+    return FLORIN_OK;
+}
 
 static florin_status read_group(run *x, florin_error *err)
 {
@@ -165,7 +190,7 @@ static void do_item(void *arg, uint32_t i)
     run *x = arg;
     item *t = &x->item[i];
     switch (t->kind) {
-    case ITEM_READ: t->st = read_group(x, &t->err); break;
+    case ITEM_READ: t->st = x->plain ? read_plain(x, &t->err) : read_group(x, &t->err); break;
     case ITEM_IDS: t->st = store_ids(x, &t->err); break;
     case ITEM_CELLS:
         for (uint32_t p = 0; p < x->parts; p++)
@@ -251,6 +276,9 @@ static florin_status count_group(run *x, group *g)
 {
     fl_importer *m = x->m;
     florin_status st = FLORIN_OK;
+    m->not_plain = x->broken;
+    for (uint32_t i = 0; i < g->n; i++) m->not_plain |= g->batch[i].broken;
+    if (m->not_plain) return fl_fail(m->err, FLORIN_EINPUT, "%s: not plain", m->path[x->source]);
     for (uint32_t i = 0; i < g->n && !st; i++) {
         fl_batch *b = &g->batch[i];
         m->stats->read += b->n;
@@ -268,6 +296,7 @@ static void empty_group(group *g)
     for (uint32_t i = 0; i < g->n; i++) {
         fl_duck_chunk_free(g->batch[i].chunk);
         g->batch[i].chunk = NULL;
+        g->batch[i].text = NULL;
     }
     g->n = g->at_batch = g->at_row = 0;
 }
@@ -308,13 +337,14 @@ static florin_status open_run(run *x, const char *sql)
              n = memory / MEMORY_PER_CHUNK;
     x->group_size = n < 4 ? 4 : n > GROUP_MAX ? GROUP_MAX : (uint32_t)n;
     florin_status st = FLORIN_OK;
+    uint32_t columns = x->plain ? fl_plain_wanted(x->plain) : 0;
     for (uint32_t g = 0; g < STATIONS; g++)
         for (uint32_t i = 0; i < x->group_size && !st; i++)
-            st = fl_batch_open(&x->station[g].batch[i], m->schema, m->err);
+            st = fl_batch_open(&x->station[g].batch[i], m->schema, columns, m->err);
     x->reading = &x->station[0];
     x->decoding = &x->station[1];
     x->storing = &x->station[2];
-    return st ? st : fl_duck_query(&x->q, m->db, sql, false, m->err);
+    return st || x->plain ? st : fl_duck_query(&x->q, m->db, sql, false, m->err);
 }
 
 florin_status fl_import_run(fl_importer *m, const char *sql, const fl_select_columns *columns,
@@ -325,6 +355,7 @@ florin_status fl_import_run(fl_importer *m, const char *sql, const fl_select_col
     x->m = m;
     x->columns = columns;
     x->source = source;
+    x->plain = sql ? NULL : m->plain[source];
     x->next = source < 0 ? 0 : m->relation[source].first;
     florin_status st = open_run(x, sql);
     while (!st && (!x->end || x->reading->n || x->decoding->n || x->storing->n)) {
@@ -333,8 +364,10 @@ florin_status fl_import_run(fl_importer *m, const char *sql, const fl_select_col
         move_on(x);
         fl_progress(m->ctx, stage, m->stats->read, 0);
     }
-    for (uint32_t g = 0; g < STATIONS; g++)
+    for (uint32_t g = 0; g < STATIONS; g++) {
         for (uint32_t i = 0; i < GROUP_MAX; i++) fl_batch_close(&x->station[g].batch[i]);
+        fl_plain_block_free(&x->station[g].block);
+    }
     fl_duck_result_free(x->q);
     free(x);
     return st;

@@ -171,6 +171,53 @@ void fl_import_select(fl_buf *b, fl_select_columns *columns, const fl_importer *
     fl_buf_printf(b, " FROM %s", m->relation[i].sql);
 }
 
+/* ---- a plain source ---- */
+
+static bool plain_expr(fl_plain *p, const fl_expr *e, uint16_t *out)
+{
+    *out = FL_NO_COLUMN;
+    if (!e->sql) return true;
+    if (*e->sql != '"' || !e->columns) return false;
+    int c = fl_plain_column(p, e->columns[0]);
+    if (c >= 0) *out = fl_plain_want(p, (uint32_t)c);
+    return c >= 0;
+}
+
+florin_status fl_import_plain(fl_importer *m, uint32_t i)
+{
+    const fl_schema *s = m->schema;
+    const fl_source *src = &s->source[i];
+    fl_select_columns *c = &m->plain_columns[i];
+    bool utc = !s->time_zone || !strcmp(s->time_zone, "UTC");
+    if (src->where || src->time_format || !utc) return FLORIN_OK;
+    florin_status st = fl_plain_open(&m->plain[i], m->db, src, m->path[i], m->err);
+    fl_plain *p = m->plain[i];
+    if (st || !p) return st;
+    memset(c, 0xff, sizeof *c); /* FL_NO_COLUMN */
+    bool ok = plain_expr(p, &src->time, &c->time.text) &&
+              plain_expr(p, src->label_of >= 0 ? &src->of : &src->id, &c->id) &&
+              plain_expr(p, &src->amount, &c->amount) &&
+              plain_expr(p, &src->currency, &c->currency);
+    for (uint32_t k = 0; k < s->kinds; k++)
+        ok = ok && plain_expr(p, &src->entity[k], &c->entity[k]);
+    for (uint32_t f = 0; f < s->categories; f++)
+        ok = ok && plain_expr(p, &src->category[f], &c->category[f]);
+    for (uint32_t f = 0; f < s->numbers; f++)
+        ok = ok && plain_expr(p, &src->number[f], &c->number[f]);
+    for (uint32_t f = 0; f < s->marks; f++) ok = ok && plain_expr(p, &src->mark[f], &c->mark[f]);
+    for (uint32_t l = 0; l < s->labels; l++)
+        ok = ok &&
+             plain_expr(p, src->label_of == (int)l ? &src->of_value : &src->label[l].value,
+                        &c->label[l]) &&
+             plain_expr(p, &src->label[l].arrival, &c->arrival[l].text);
+    m->relation[i].first = fl_plain_first(p);
+    m->relation[i].rows = fl_plain_rows(p);
+    if (ok) return FLORIN_OK;
+    fl_plain_close(p);
+    m->plain[i] = NULL;
+    return FLORIN_OK;
+}
+
 /* ---- whose fault ---- */
 
 static bool fails_alone(fl_importer *m, uint32_t source, const char *field, const char *sql,

@@ -168,9 +168,9 @@ static void add_quoted(fl_buf *b, const char *s, char quote)
 
 /* read_csv(...) with what is known; text: every column as it stands. DuckDB can't pad rows and read quoted line ends on
  * several threads at once, so rows are padded only where the table needs it. */
-static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char *path, bool text)
+static void csv_arguments(fl_buf *b, const look *l, const fl_source *src, const char *path,
+                          bool text)
 {
-    fl_buf_puts(b, "read_csv(");
     add_quoted(b, path, '\'');
     fl_buf_puts(b, text ? ", all_varchar=true, store_rejects=true, rejects_limit=100000"
                         : ", sample_size=50000, ignore_errors=true");
@@ -183,6 +183,12 @@ static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char 
     }
     if (l->cr) fl_buf_puts(b, ", new_line='\\r'");
     if (l->encoding) fl_buf_printf(b, ", encoding='%s'", l->encoding);
+}
+
+static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char *path, bool text)
+{
+    fl_buf_puts(b, "read_csv(");
+    csv_arguments(b, l, src, path, text);
     fl_buf_puts(b, ")");
 }
 
@@ -546,6 +552,34 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
     free(l.head);
     if (st) fl_relation_free(out);
     return st;
+}
+
+florin_status fl_source_look(fl_source_head *out, const fl_source *src, const char *path,
+                             florin_error *err)
+{
+    look l;
+    fl_buf call = {0};
+    memset(out, 0, sizeof *out);
+    florin_status st = look_at(&l, src, path, err);
+    bool packed = has_ending(path, ".gz") || has_ending(path, ".zst");
+    bool mark = !st && l.head_len >= 3 && !memcmp(l.head, "\xef\xbb\xbf", 3);
+    if (!st && l.kind == TABLE_CSV && !packed && !l.cr && !l.encoding && !mark) {
+        csv_arguments(&call, &l, src, path, true);
+        if (call.failed) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
+    }
+    out->head = l.head;
+    out->head_len = l.head_len;
+    out->bytes = l.bytes;
+    out->csv_call = call.data;
+    if (st) fl_source_head_free(out);
+    return st;
+}
+
+void fl_source_head_free(fl_source_head *h)
+{
+    free(h->head);
+    free(h->csv_call);
+    memset(h, 0, sizeof *h);
 }
 
 void fl_relation_free(fl_relation *r)

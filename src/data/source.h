@@ -31,6 +31,17 @@ typedef struct {
 florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
                                  const fl_source *src, const char *path, florin_error *err);
 void fl_relation_free(fl_relation *r);
+/* The begin of a file, and how DuckDB would be called to read it. */
+typedef struct {
+    char *head; /* first bytes */
+    size_t head_len;
+    uint64_t bytes; /* of the file */
+    char *
+        csv_call; /* what stands between the brackets of read_csv when this may be plain CSV, else NULL */
+} fl_source_head;
+florin_status fl_source_look(fl_source_head *out, const fl_source *src, const char *path,
+                             florin_error *err);
+void fl_source_head_free(fl_source_head *h);
 /* Lines that DuckDB set aside stand in its tables reject_scans and reject_errors until this. */
 void fl_source_forget_rejects(fl_duck *db);
 
