@@ -154,6 +154,7 @@ static florin_status open_all(fl_importer *m, bool plain)
     for (uint32_t i = 0; i < m->schema->sources && !st; i++) {
         if (!m->path[i]) continue;
         if (plain && !sort) st = fl_import_plain(m, i);
+        m->stats->plain += m->plain[i] != NULL;
         if (!st && !m->plain[i])
             st = fl_source_relation(&m->relation[i], m->db, m->schema, &m->schema->source[i],
                                     m->path[i], m->err);
@@ -217,7 +218,7 @@ florin_status fl_import(const fl_schema *schema, const fl_import_options *opt,
         if (err) memset(err, 0, sizeof *err);
         fl_importer m = {.schema = schema, .opt = opt, .stats = stats, .ctx = ctx, .err = err};
         m.exponent = fl_currency_exponent(schema->currency);
-        st = import_once(&m, !again);
+        st = import_once(&m, !again && !opt->by_duckdb);
         again = !again && m.not_plain;
     } while (again);
     return st;

@@ -13,6 +13,7 @@ typedef struct {
     bool strict;         /* refuse everything when one row is rejected */
     bool no_ids;         /* no id dictionary */
     bool force_sort;     /* sort in DuckDB whatever the size (tests) */
+    bool by_duckdb;      /* plain CSV too (tests) */
 } fl_import_options;
 
 enum { FL_REJECT_REASONS = 16 };
@@ -26,6 +27,7 @@ typedef struct {
     } reason[FL_REJECT_REASONS];
     uint32_t reasons;
     bool sorted_on_disk;
+    uint32_t plain; /* sources that were read without DuckDB */
 } fl_import_stats;
 
 florin_status fl_import(const fl_schema *schema, const fl_import_options *opt,

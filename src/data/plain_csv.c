@@ -39,6 +39,11 @@ void fl_plain_close(fl_plain *p)
     free(p);
 }
 
+uint32_t fl_plain_columns(const fl_plain *p)
+{
+    return p->columns;
+}
+
 int fl_plain_column(const fl_plain *p, const char *name)
 {
     for (uint32_t c = 0; c < p->columns; c++)

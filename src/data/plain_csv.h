@@ -16,6 +16,7 @@ typedef struct fl_plain fl_plain;
 florin_status fl_plain_open(fl_plain **out, fl_duck *db, const fl_source *src, const char *path,
                             florin_error *err);
 void fl_plain_close(fl_plain *p);
+uint32_t fl_plain_columns(const fl_plain *p);
 /* Number of a column by its name, -1: none. */
 int fl_plain_column(const fl_plain *p, const char *name);
 /* Cells of that column will be wanted: their place among those that fl_plain_split gives. */
