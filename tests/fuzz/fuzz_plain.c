@@ -1,6 +1,6 @@
 /* Fuzzes the reader of plain CSV: whatever it takes for plain, DuckDB reads as the same cells. */
 #include "base/file.h"
-#include "support/plain_compare.h"
+#include "../support/plain_compare.h"
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
