@@ -2,24 +2,17 @@
  * A pointer to a value is good until the next insert. */
 #include "base/base.h"
 
-#include <sys/mman.h>
-
-enum { CAP_MIN = 16, HUGE_BYTES = 2 << 20 };
-
-static size_t home(const fl_map64 *m, uint64_t key)
-{
-    return (size_t)fl_mix64(key) & (m->cap - 1);
-}
+enum { CAP_MIN = 16, HUGE_BYTES = 4 << 20 };
 
 /* Zeros; in huge pages when there is enough for some: every look-up is to another page. */
 static void *table(size_t cap, size_t size)
 {
-    if (cap > SIZE_MAX / size || cap * size < 2 * HUGE_BYTES) return fl_calloc(cap, size);
-    void *p = aligned_alloc(HUGE_BYTES, cap * size); /* cap is a power of two */
-    if (!p) return NULL;
-    (void)madvise(p, cap * size, MADV_HUGEPAGE);
-    memset(p, 0, cap * size);
-    return p;
+    return cap > HUGE_BYTES / size ? fl_alloc_aligned(cap, size) : fl_calloc(cap, size);
+}
+
+static size_t home(const fl_map64 *m, uint64_t key)
+{
+    return (size_t)fl_mix64(key) & (m->cap - 1);
 }
 
 static bool room_for(fl_map64 *m, size_t cap)

@@ -63,7 +63,7 @@ florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, f
     memset(b, 0, sizeof *b);
     if (fl_duck_chunk_max() > FL_BATCH_ROWS)
         return fl_fail(err, FLORIN_EINTERNAL, "DuckDB's chunks have %u rows", fl_duck_chunk_max());
-    b->memory = fl_alloc_aligned(place_arrays(b, s, columns, origin), 1);
+    b->memory = fl_alloc(place_arrays(b, s, columns, origin), 1);
     if (!b->memory) return fl_fail(err, FLORIN_ENOMEM, "import");
     place_arrays(b, s, columns, b->memory);
     return FLORIN_OK;
