@@ -1,7 +1,9 @@
 /* The live path's time per event, through florin.h alone: fold, encoder, two streams, heads, states written back.
  *   score_main MODEL ENTITIES
- * fills the tables with ENTITIES cards and as many merchants, then reads lines "hot|cold BATCH EVENTS" from standard input
- * and answers each with "P50 P99", microseconds per event. hot: 100 cards and 50 merchants in turn; cold: any of them. */
+ * fills the tables with ENTITIES cards and as many merchants, then reads lines "HOW BATCH EVENTS" from standard input
+ * and answers each with "P50 P99", microseconds per event. HOW: hot (100 cards and 50 merchants), cold (any of them),
+ * evicted (the same, and other memory is walked between events, so that no cache holds anything of ours), reasons (cold,
+ * and the five strongest reasons of each score). */
 #include <florin.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +11,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCH = 64, HOT_CARDS = 100, HOT_SHOPS = 50, FIELDS = 5 };
+enum {
+    BATCH = 64,
+    HOT_CARDS = 100,
+    HOT_SHOPS = 50,
+    FIELDS = 5,
+    REASONS = 5,
+    WALK_BYTES = 64 << 20
+};
+typedef enum { HOT, COLD, EVICTED, REASONED, MODES } load;
 
 typedef struct {
     florin_scorer *scorer;
@@ -91,15 +101,36 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(bench *b, uint64_t cards, uint64_t shops, uint32_t batch, uint32_t events)
+/* Push everything out of the caches, as a server's other work would. */
+static void walk(void)
+{
+    static volatile uint8_t *memory;
+    if (!memory) memory = calloc(WALK_BYTES, 1);
+    if (!memory) exit(FLORIN_ENOMEM);
+    for (size_t i = 0; i < WALK_BYTES; i += 64) memory[i]++;
+}
+
+static void reasons(bench *b, uint32_t n)
+{
+    florin_reason reason[REASONS];
+    florin_error err;
+    uint32_t found;
+    for (uint32_t i = 0; i < n; i++)
+        check(florin_reasons(b->scorer, i, 0, reason, REASONS, &found, &err), &err);
+}
+
+static void measure(bench *b, load how, uint64_t entities, uint32_t batch, uint32_t events)
 {
     uint32_t calls = (events + batch - 1) / batch;
+    uint64_t cards = how == HOT ? HOT_CARDS : entities, shops = how == HOT ? HOT_SHOPS : entities;
     double *us = calloc(calls, sizeof *us);
     if (!us || !calls) exit(FLORIN_ENOMEM);
     for (uint32_t c = 0; c < calls; c++) {
         for (uint32_t i = 0; i < batch; i++) fill(b, i, draw(b, cards), draw(b, shops));
+        if (how == EVICTED) walk();
         double begin = now_us();
         score(b, batch);
+        if (how == REASONED) reasons(b, batch);
         us[c] = (now_us() - begin) / batch;
     }
     qsort(us, calls, sizeof *us, ascending);
@@ -137,7 +168,8 @@ int main(int argc, char **argv)
     static bench b = {.time_us = INT64_C(1750000000000000), .random = 1};
     florin_scorer_counts counts = FLORIN_SCORER_COUNTS_INIT;
     florin_error err;
-    char how[8];
+    static const char *const name[MODES] = {"hot", "cold", "evicted", "reasons"};
+    char how[16];
     unsigned batch, events;
 
     long entities = argc == 3 ? atol(argv[2]) : 0;
@@ -154,11 +186,11 @@ int main(int argc, char **argv)
     check(florin_scorer_stats(b.scorer, &counts, &err), &err);
     printf("%" PRIu64 " entities\n", counts.entities);
     fflush(stdout);
-    while (scanf("%7s %u %u", how, &batch, &events) == 3) {
-        if (batch < 1 || batch > BATCH || events < 1) return FLORIN_EUSAGE;
-        uint64_t most = (uint64_t)entities;
-        if (!strcmp(how, "hot")) measure(&b, HOT_CARDS, HOT_SHOPS, batch, events);
-        else measure(&b, most, most, batch, events);
+    while (scanf("%15s %u %u", how, &batch, &events) == 3) {
+        load m = HOT;
+        while (m < MODES && strcmp(how, name[m])) m++;
+        if (m == MODES || batch < 1 || batch > BATCH || events < 1) return FLORIN_EUSAGE;
+        measure(&b, m, (uint64_t)entities, batch, events);
     }
     florin_scorer_close(b.scorer);
     free(b.scores);

@@ -102,6 +102,7 @@ static uint32_t random_tree(fl_forest *f, uint32_t depth, fl_rng *r)
     uint32_t i = f->nodes++;
     fl_node *n = &f->node[i];
     *n = (fl_node){.feature = FL_LEAF, .split = (float)fl_rng_normal(r)};
+    n->mean = n->split;
     if (!depth || fl_rng_below(r, 8) == 0) return i;
     n->feature = (uint32_t)fl_rng_below(r, WIDTH);
     if (fl_rng_below(r, 4) == 0) n->split = fl_rng_below(r, 2) ? 0.0f : -0.0f;
@@ -142,7 +143,12 @@ static void fast_walk_has_the_same_bits(void **state)
             }
             want = fl_forest_margin(&f, values);
             if (fl_forest_walk_margin(&w, row, &got)) {
+                float a[WIDTH] = {0}, b[WIDTH] = {0}, a_bias = 0, b_bias = 0;
                 assert_memory_equal(&got, &want, sizeof got);
+                fl_forest_attribute(&f, values, .5f, a, &a_bias);
+                assert_true(fl_forest_walk_attribute(&w, row, .5f, b, &b_bias));
+                assert_memory_equal(a, b, sizeof a);
+                assert_memory_equal(&a_bias, &b_bias, sizeof a_bias);
                 walked++;
             } else {
                 assert_true(nan);

@@ -34,9 +34,10 @@ struct fl_reasoner {
     uint32_t width;
     fl_told *told;     /* [width] */
     uint32_t *code_of; /* [width] column -> story number */
+    float *least;      /* [width] fl_told_least of fold features, else -INFINITY */
     uint32_t codes;
     float *contribution; /* [width] */
-    story *stories;      /* [width] by number, then sorted */
+    story *stories;      /* [width] by number */
     normal_columns of_kind[FL_KINDS_MAX], of_pair[FL_PAIRS_MAX];
 };
 
@@ -82,9 +83,10 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
     r->width = fl_model_row_width(m);
     r->told = fl_calloc(r->width, sizeof *r->told);
     r->code_of = fl_calloc(r->width, sizeof *r->code_of);
+    r->least = fl_calloc(r->width, sizeof *r->least);
     r->contribution = fl_calloc(r->width, sizeof *r->contribution);
     r->stories = fl_calloc(r->width, sizeof *r->stories);
-    if (!r->told || !r->code_of || !r->contribution || !r->stories) {
+    if (!r->told || !r->code_of || !r->least || !r->contribution || !r->stories) {
         fl_reasoner_free(r);
         return fl_fail(err, FLORIN_ENOMEM, "reasons");
     }
@@ -94,6 +96,7 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
         uint32_t first = c && !strcmp(r->told[c - 1].code, r->told[c].code) ? c - 1 : 0;
         while (strcmp(r->told[first].code, r->told[c].code)) first++;
         r->code_of[c] = first == c ? r->codes++ : r->code_of[first];
+        r->least[c] = c < fl_model_row_surprise(m) ? fl_told_least(&r->told[c]) : -INFINITY;
     }
     find_normals(r);
     *out = r;
@@ -105,20 +108,23 @@ void fl_reasoner_free(fl_reasoner *r)
     if (!r) return;
     free(r->told);
     free(r->code_of);
+    free(r->least);
     free(r->contribution);
     free(r->stories);
     free(r);
 }
 
-/* Insert by falling sum; a tie keeps the order of columns, so that the same row gives the same reasons. */
-static void sort_stories(story *g, uint32_t n)
+/* The story with the largest sum, NULL: none is above `least`; a tie keeps the order of columns, so that the same row gives
+ * the same reasons. */
+static story *strongest(const fl_reasoner *r, float least)
 {
-    for (uint32_t i = 1; i < n; i++) {
-        story x = g[i];
-        uint32_t j = i;
-        for (; j && g[j - 1].sum < x.sum; j--) g[j] = g[j - 1];
-        g[j] = x;
-    }
+    story *best = NULL;
+    for (uint32_t i = 0; i < r->codes; i++)
+        if (r->stories[i].sum > least) {
+            best = &r->stories[i];
+            least = best->sum;
+        }
+    return best;
 }
 
 /* "card: usually 23.10 EUR, rarely above 90.00 EUR; a visit every 2.1 days; 57 events so far". */
@@ -162,6 +168,26 @@ static void fill(const fl_reasoner *r, const float *row, const story *g, float t
     normal_of(r, t, row, out->normal);
 }
 
+/* Contributions to stories. Columns of a story stand together, so its figures stay in registers; signs are as good as
+ * random, so what follows from them is chosen without a branch. */
+static void add_up(fl_reasoner *r, const fl_head *head, const float *row)
+{
+    const uint32_t *column = fl_head_columns(head), n = fl_head_inputs(head);
+    for (uint32_t i = 0; i < n;) {
+        uint32_t code = r->code_of[column[i]];
+        story g = r->stories[code];
+        for (; i < n && r->code_of[column[i]] == code; i++) {
+            uint32_t c = column[i];
+            float v = r->contribution[i] * (row[c] < r->least[c] ? ABSENT_WEIGHT : 1);
+            bool more = v > g.best;
+            g.sum += r->contribution[i];
+            g.best = more ? v : g.best;
+            g.column = more ? c : g.column;
+        }
+        r->stories[code] = g;
+    }
+}
+
 uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row, fl_reason *out,
                     uint32_t max)
 {
@@ -169,29 +195,22 @@ uint32_t fl_reasons(fl_reasoner *r, const fl_head *head, const float *row, fl_re
     uint32_t used = 0;
     for (uint32_t i = 0; i < r->codes; i++) r->stories[i] = (story){.code = i, .best = -INFINITY};
     fl_head_attribute(head, row, r->contribution, &bias);
-    for (uint32_t i = 0; i < fl_head_inputs(head); i++) {
-        uint32_t c = fl_head_input(head, i);
-        story *g = &r->stories[r->code_of[c]];
-        bool fold = c < fl_model_row_surprise(r->model);
-        float weight = fold && fl_told_absent(&r->told[c], row[c]) ? ABSENT_WEIGHT : 1;
-        g->sum += r->contribution[i];
-        if (r->contribution[i] * weight > g->best) {
-            g->best = r->contribution[i] * weight;
-            g->column = c;
-        }
+    add_up(r, head, row);
+    for (uint32_t i = 0; i < r->codes; i++)
+        if (r->stories[i].sum > 0) total += r->stories[i].sum;
+    story *g;
+    while (used < max && (g = strongest(r, total * SHARE_LEAST))) {
+        fill(r, row, g, total, &out[used++]);
+        g->sum = -INFINITY;
     }
-    sort_stories(r->stories, r->codes);
-    for (uint32_t i = 0; i < r->codes && r->stories[i].sum > 0; i++) total += r->stories[i].sum;
-    for (uint32_t i = 0; i < r->codes && used < max && r->stories[i].sum > total * SHARE_LEAST; i++)
-        fill(r, row, &r->stories[i], total, &out[used++]);
 
     for (uint32_t c = fl_model_row_surprise(r->model);
          c < fl_model_row_tail(r->model) && used < max; c++) {
         bool told = row[c] < SURPRISE_NATS;
         for (uint32_t i = 0; i < used; i++) told |= !strcmp(out[i].code, r->told[c].code);
         if (told) continue;
-        story g = {.column = c, .code = r->code_of[c]};
-        fill(r, row, &g, 0, &out[used++]);
+        story rare = {.column = c, .code = r->code_of[c]};
+        fill(r, row, &rare, 0, &out[used++]);
     }
     return used;
 }

@@ -1,6 +1,7 @@
 /* Sentences for risk analysts. One table says how each feature of the fold is told; what is not in it is told by
  * the feature's own meaning. Codes are stable: they are made of the schema's names and the stories below. */
 #include "score/words.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -405,9 +406,9 @@ static const char *value_text(const fl_model *m, const fl_told *t, double v, cha
     return fl_words_number(v, out);
 }
 
-bool fl_told_absent(const fl_told *t, float value)
+float fl_told_least(const fl_told *t)
 {
-    return !(value > 0) || (t->unit && !strcmp(t->unit, "count") && value < .5f);
+    return t->unit && !strcmp(t->unit, "count") ? .5f : FLT_TRUE_MIN;
 }
 
 /* Copy the sentence with its places filled. */

@@ -26,8 +26,8 @@ typedef struct {
 void fl_told_of(const fl_model *m, uint32_t column, fl_told *out);
 /* The sentence for a value. */
 void fl_told_text(const fl_model *m, const fl_told *t, float value, char out[FL_WORDS_MAX]);
-/* Nought, never or unknown: the sentence says what is not there. */
-bool fl_told_absent(const fl_told *t, float value);
+/* A value below this is nought, never or unknown: the sentence says what is not there. */
+float fl_told_least(const fl_told *t);
 
 /* Values as people write them. out holds 48 bytes. */
 const char *fl_words_money(const fl_schema *s, double major, char out[48]);

@@ -12,6 +12,10 @@ typedef struct {
 typedef struct fl_forest_block {
     _Alignas(64) walk_node node[1 << BLOCK_DEPTH];
 } fl_forest_block;
+typedef struct fl_forest_share {
+    float mean;
+    uint32_t feature; /* that a step from here is told by */
+} fl_forest_share;
 
 /* ---- laying out ---- */
 
@@ -45,23 +49,40 @@ static const fl_node *node_at(const fl_forest *f, uint32_t tree, uint32_t path, 
     return n;
 }
 
+static void lay_out_node(const fl_forest_walk *w, const uint32_t *column, const fl_node *n,
+                         walk_node *to, fl_forest_share *share)
+{
+    /* Below a leaf every way leads to its value. */
+    *to = (walk_node){INT32_MAX, 0};
+    *share = (fl_forest_share){n->mean, 0};
+    if (n->feature == FL_LEAF) return;
+    (void)fl_forest_keys(&to->split, &n->split, 1);
+    to->at = (column[n->feature] - w->first) * (uint32_t)sizeof(int32_t);
+    share->feature = n->feature;
+}
+
+static fl_forest_share *shares_of(const fl_forest_walk *w, uint32_t tree)
+{
+    return w->share + (size_t)tree * ((size_t)w->blocks * 8 + w->leaves);
+}
+
 static void lay_out(fl_forest_walk *w, const fl_forest *f, const uint32_t *column, uint32_t tree)
 {
     fl_forest_block *b = w->block + (size_t)tree * w->blocks;
+    fl_forest_share *share = shares_of(w, tree);
     for (uint32_t level = 0, blocks = 1; level < w->levels; level++, blocks *= 8)
-        for (uint32_t k = 0; k < blocks; k++, b++)
+        for (uint32_t k = 0; k < blocks; k++, b++, share += 8)
             for (uint32_t d = 0; d < BLOCK_DEPTH; d++)
                 for (uint32_t i = 0; i < 1u << d; i++) {
-                    const fl_node *n = node_at(f, tree, k << d | i, level * BLOCK_DEPTH + d);
-                    walk_node *to = &b->node[(1u << d) + i];
-                    /* Below a leaf every way leads to its value. */
-                    *to = (walk_node){INT32_MAX, 0};
-                    if (n->feature == FL_LEAF) continue;
-                    (void)fl_forest_keys(&to->split, &n->split, 1);
-                    to->at = (column[n->feature] - w->first) * (uint32_t)sizeof(int32_t);
+                    uint32_t place = (1u << d) + i;
+                    lay_out_node(w, column, node_at(f, tree, k << d | i, level * BLOCK_DEPTH + d),
+                                 &b->node[place], &share[place]);
                 }
-    for (uint32_t i = 0; i < w->leaves; i++)
-        w->leaf[(size_t)tree * w->leaves + i] = node_at(f, tree, i, w->levels * BLOCK_DEPTH)->split;
+    for (uint32_t i = 0; i < w->leaves; i++) {
+        const fl_node *n = node_at(f, tree, i, w->levels * BLOCK_DEPTH);
+        w->leaf[(size_t)tree * w->leaves + i] = n->split;
+        share[i].mean = n->mean;
+    }
 }
 
 /* Which part of a row the nodes read, and how deep they lie. */
@@ -100,7 +121,8 @@ florin_status fl_forest_walk_init(fl_forest_walk *w, const fl_forest *f, const u
     if (!w->levels) return FLORIN_OK;
     w->block = fl_alloc_aligned((size_t)w->trees * w->blocks, sizeof *w->block);
     w->leaf = fl_alloc_aligned((size_t)w->trees * w->leaves, sizeof *w->leaf);
-    if (!w->block || !w->leaf) {
+    w->share = fl_calloc((size_t)w->trees * ((size_t)w->blocks * 8 + w->leaves), sizeof *w->share);
+    if (!w->block || !w->leaf || !w->share) {
         fl_forest_walk_free(w);
         return fl_fail(err, FLORIN_ENOMEM, "trees: no memory for %u", f->trees);
     }
@@ -112,6 +134,7 @@ void fl_forest_walk_free(fl_forest_walk *w)
 {
     free(w->block);
     free(w->leaf);
+    free(w->share);
     memset(w, 0, sizeof *w);
 }
 
@@ -206,5 +229,36 @@ bool fl_forest_walk_margin(const fl_forest_walk *w, const float *row, float *mar
     for (uint32_t t = w->levels == 2 ? walk_two_levels(w, key, &sum) : 0; t < w->trees; t++)
         sum += walk_one(w, t, key);
     *margin = sum;
+    return true;
+}
+
+bool fl_forest_walk_attribute(const fl_forest_walk *w, const float *row, float scale,
+                              float *contribution, float *bias)
+{
+    int32_t key[FL_FOREST_COLUMNS_MAX];
+
+    if (!fl_forest_keys(key, row + w->first, w->columns)) return false;
+    *bias += scale * w->base;
+    for (uint32_t t = 0; t < w->trees; t++) {
+        const fl_forest_block *b = w->block + (size_t)t * w->blocks;
+        const fl_forest_share *share = shares_of(w, t), *from = share + 1;
+        size_t at = 0, blocks = 1;
+        *bias += scale * from->mean;
+        for (uint32_t l = 0; l < w->levels; l++, b += blocks, share += 8 * blocks, blocks *= 8) {
+            size_t i = 1;
+            for (uint32_t d = 0; d < BLOCK_DEPTH; d++) {
+                i = step(b + at, key, i);
+                /* After the last level of a block: the next block's root, or a leaf. */
+                const fl_forest_share *to = share + 8 * at + i;
+                if (d + 1 == BLOCK_DEPTH) {
+                    size_t next = 8 * at + i - 8;
+                    to = share + 8 * blocks + (l + 1 < w->levels ? 8 * next + 1 : next);
+                }
+                contribution[from->feature] += scale * (to->mean - from->mean);
+                from = to;
+            }
+            at = 8 * at + i - 8;
+        }
+    }
     return true;
 }

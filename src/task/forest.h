@@ -15,6 +15,8 @@ typedef struct {
     uint32_t blocks, leaves;       /* of one tree */
     struct fl_forest_block *block; /* [trees][blocks], level by level */
     float *leaf;                   /* [trees][leaves] */
+    struct fl_forest_share
+        *share; /* [trees][8 * blocks + leaves]: what attribution needs of nodes and leaves */
     float base;
 } fl_forest_walk;
 
@@ -26,5 +28,8 @@ florin_status fl_forest_walk_init(fl_forest_walk *w, const fl_forest *f, const u
 void fl_forest_walk_free(fl_forest_walk *w);
 /* False: the row has a missing value among these columns, for which fl_forest_margin must be asked. */
 bool fl_forest_walk_margin(const fl_forest_walk *w, const float *row, float *margin);
+/* As fl_forest_attribute, the same bits; contribution by feature. False: as above, nothing was added. */
+bool fl_forest_walk_attribute(const fl_forest_walk *w, const float *row, float scale,
+                              float *contribution, float *bias);
 
 #endif

@@ -96,6 +96,11 @@ uint32_t fl_head_input(const fl_head *h, uint32_t i)
     return h->p.column[i];
 }
 
+const uint32_t *fl_head_columns(const fl_head *h)
+{
+    return h->p.column;
+}
+
 void fl_head_score(const fl_head *h, const float *row, fl_head_out *out)
 {
     const fl_parts *p = &h->p;
@@ -115,12 +120,14 @@ void fl_head_attribute(const fl_head *h, const float *row, float *contribution, 
     const fl_parts *p = &h->p;
     float x[FL_HEAD_INPUTS_MAX];
 
-    for (uint32_t i = 0; i < p->inputs; i++) {
-        x[i] = row[p->column[i]];
-        contribution[i] = 0;
-    }
+    memset(contribution, 0, p->inputs * sizeof *contribution);
     *bias = 0;
-    if (p->forest.trees) fl_forest_attribute(&p->forest, x, p->trees_weight, contribution, bias);
+    bool walked = h->walk.levels &&
+                  fl_forest_walk_attribute(&h->walk, row, p->trees_weight, contribution, bias);
+    if (walked && !p->probe.inputs) return;
+    for (uint32_t i = 0; i < p->inputs; i++) x[i] = row[p->column[i]];
+    if (!walked && p->forest.trees)
+        fl_forest_attribute(&p->forest, x, p->trees_weight, contribution, bias);
     if (!p->probe.inputs) return;
     *bias += p->probe_weight * p->probe.b;
     for (uint32_t i = 0; i < p->inputs; i++)

@@ -32,6 +32,7 @@ float fl_head_threshold(const fl_head *h); /* probability, of the cost matrix */
 uint32_t fl_head_inputs(const fl_head *h);
 /* Column of input i in the row it is given: fl_model row, or fl_encode_entity row. */
 uint32_t fl_head_input(const fl_head *h, uint32_t i);
+const uint32_t *fl_head_columns(const fl_head *h); /* of all inputs */
 /* row: the full row. */
 void fl_head_score(const fl_head *h, const float *row, fl_head_out *out);
 /* Path attribution of the trees (Saabas 2014), or weight times input for a probe: [fl_head_inputs] in log-odds, sum +
