@@ -116,6 +116,19 @@ uint32_t *fl_map64_insert(fl_map64 *m, uint64_t key,
 /* Run fn(arg, i) for i in [0, n) on `threads` threads (this one included). Joins before it returns. */
 void fl_parallel(uint32_t threads, uint32_t n, void (*fn)(void *arg, uint32_t i), void *arg);
 
+/* A team: threads that stay and work in turns, for steps too short to start threads for. pinned: each stays on a core of
+ * its own (the caller while a run lasts), unless the process may use fewer cores than the team has threads.
+ * Threads that can't be started are no error: ask the size. NULL: no memory. One caller at a time. */
+typedef struct fl_team fl_team;
+fl_team *fl_team_new(uint32_t threads, bool pinned);
+void fl_team_free(fl_team *t);
+uint32_t fl_team_size(const fl_team *t);
+bool fl_team_pinned(const fl_team *t);
+/* fn(arg, i) on each thread i of the team at once, the caller being thread 0. Returns when all are done. */
+void fl_team_run(fl_team *t, void (*fn)(void *arg, uint32_t thread), void *arg);
+/* Within a run: waits until every thread of the team is here. What each wrote before, all see after. */
+void fl_team_meet(fl_team *t);
+
 /* Time text. fl_time_parse reads "2018-08-01", "2018-08-01 12:30[:45[.123]]" or with 'T' and 'Z'; UTC. */
 bool fl_time_parse(const char *s, int64_t *time_us);
 void fl_time_format(int64_t time_us,
