@@ -838,6 +838,72 @@ static void test_tiers(void **state)
     }
 }
 
+static void near_enough(const float *got, const float *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(got[i] - want[i]) <= 1e-6f * (1 + fabsf(want[i]))))
+            fail_msg("element %zu of %zu: %.9g, reference %.9g", i, n, (double)got[i],
+                     (double)want[i]);
+}
+
+/* One shape of what a tier may round in its own way: close to the reference, nothing touched past the arrays. */
+static void check_rounded(const fl_train_ops *ref, const fl_train_ops *fast, fl_rng *r, size_t H)
+{
+    const fl_train_ops *op[2] = {ref, fast};
+    float *gx[2], *gh[2], *before[2], *after[2], *x[2], loss[2], product[2], sum = 0;
+    double square[2];
+
+    for (int k = 0; k < 2; k++) {
+        gx[k] = guarded_floats(6 * H), gh[k] = guarded_floats(6 * H);
+        before[k] = guarded_floats(2 * H), after[k] = guarded_floats(2 * H),
+        x[k] = guarded_floats(H);
+    }
+    for (size_t i = 0; i < 6 * H; i++) {
+        gx[0][i] = gx[1][i] = (float)fl_rng_normal(r) * (i % 9 ? 3 : 60); /* some far out */
+        gh[0][i] = gh[1][i] = (float)fl_rng_normal(r) * 3;
+    }
+    for (size_t i = 0; i < 2 * H; i++) before[0][i] = before[1][i] = (float)fl_rng_normal(r);
+    for (size_t i = 0; i < H; i++) x[0][i] = x[1][i] = (float)fl_rng_normal(r) * 4;
+    for (int k = 0; k < 2; k++) {
+        product[k] = op[k]->dot(gh[k], before[k], H);
+        square[k] = op[k]->squares(gh[k], H);
+        op[k]->gru(gx[k], gh[k], before[k], after[k], 2, H);
+        loss[k] = op[k]->cross_entropy(x[k], H % 2 ? before[k] : NULL, H, H / 2, 0.25f);
+    }
+    near_enough(gx[1], gx[0], 6 * H);
+    near_enough(after[1], after[0], 2 * H);
+    near_enough(x[1], x[0], H);
+    near_enough(&loss[1], &loss[0], 1);
+    for (size_t i = 0; i < H; i++) sum += x[1][i];
+    assert_true(fabsf(sum) < 1e-5f); /* weight * (sum of p - 1) */
+    assert_true(fabsf(product[1] - product[0]) <= 2e-5f * (float)H);
+    assert_true(fabs(square[1] - square[0]) <= 1e-6 * square[0]);
+    memcpy(gx[1], gx[0], 6 * H * sizeof(float)); /* backwards from the same gates, the same bytes */
+    memcpy(after[1], after[0], 2 * H * sizeof(float));
+    for (int k = 0; k < 2; k++) op[k]->gru_back(gx[k], gh[k], before[k], after[k], 2, H);
+    assert_memory_equal(gx[1], gx[0], 6 * H * sizeof(float));
+    assert_memory_equal(gh[1], gh[0], 6 * H * sizeof(float));
+    assert_memory_equal(after[1], after[0], 2 * H * sizeof(float));
+    guarded_free_all();
+}
+
+static void test_avx512_is_near_the_reference(void **state)
+{
+    const fl_train_ops *ref = fl_train_ops_get("ref"), *fast = fl_train_ops_get("avx512");
+    static const size_t more[] = {64, 91, 255, 768, 8192};
+    fl_rng r;
+
+    (void)state;
+    if (!fast) {
+        print_message("no AVX-512 here\n");
+        return;
+    }
+    fl_rng_seed(&r, 12);
+    for (size_t H = 1; H <= 66; H++) check_rounded(ref, fast, &r, H);
+    for (size_t i = 0; i < FL_LEN(more); i++) check_rounded(ref, fast, &r, more[i]);
+    for (size_t n = 1; n <= 66; n++) check_small(ref, fast, &r, n);
+}
+
 static void test_sgemm(void **state)
 {
     static const size_t size[][3] = {{1, 1, 1}, {3, 5, 7}, {17, 33, 9}, {64, 48, 100}};
@@ -904,12 +970,19 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sgemm),       cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_signals),     cmocka_unit_test(test_lanes),
-        cmocka_unit_test(test_baselines),   cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_resume),      cmocka_unit_test(test_nothing_after_until),
-        cmocka_unit_test(test_early_stop),  cmocka_unit_test(test_equals_inference),
+        cmocka_unit_test(test_avx512_is_near_the_reference),
+        cmocka_unit_test(test_sgemm),
+        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_baselines),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_nothing_after_until),
+        cmocka_unit_test(test_early_stop),
+        cmocka_unit_test(test_equals_inference),
         cmocka_unit_test(test_bad_options),
     };
 

@@ -1,5 +1,6 @@
-/* Element-wise loops of training, one table per tier. Both tiers are compiled from one text without fused products or
- * reordered sums, so they give the same bytes; avx2 is only faster. Arrays may not overlap unless said. */
+/* Element-wise loops of training, one table per tier. ref and avx2 are compiled from one text without fused products or
+ * reordered sums, so they give the same bytes; avx512 differs from them in the last bits of gru, cross_entropy, dot and
+ * squares. Within a tier the same inputs give the same bytes. Arrays may not overlap unless said. */
 #ifndef FL_TRAIN_OPS_H
 #define FL_TRAIN_OPS_H
 
@@ -39,7 +40,7 @@ typedef struct {
     void (*adam)(float *w, float *m, float *v, const float *g, size_t n, const fl_adam *a);
 } fl_train_ops;
 
-/* Best tier of this CPU, or the named one ("ref", "avx2"); NULL: unknown or not supported here. */
+/* Best tier of this CPU, or the named one ("ref", "avx2", "avx512"); NULL: unknown or not supported here. */
 const fl_train_ops *fl_train_ops_get(const char *tier);
 
 #endif

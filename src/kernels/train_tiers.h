@@ -5,6 +5,7 @@
 #include "kernels/train_ops.h"
 
 extern const fl_train_ops fl_train_ref;
-extern const fl_train_ops fl_train_avx2;
+extern const fl_train_ops fl_train_avx2;   /* tier NULL: built without it */
+extern const fl_train_ops fl_train_avx512; /* the same */
 
 #endif
