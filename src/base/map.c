@@ -2,12 +2,19 @@
  * A pointer to a value is good until the next insert. */
 #include "base/base.h"
 
-enum { CAP_MIN = 16, HUGE_BYTES = 4 << 20 };
+#include <sys/mman.h>
 
-/* Zeros; in huge pages when there is enough for some: every look-up is to another page. */
+enum { CAP_MIN = 16, HUGE_BYTES = 4 << 20, PAGE = 4096 };
+
+/* Zeros; in huge pages when there is enough for some: every look-up is to another page. Nothing is touched before its
+ * first use. */
 static void *table(size_t cap, size_t size)
 {
-    return cap > HUGE_BYTES / size ? fl_alloc_aligned(cap, size) : fl_calloc(cap, size);
+    uint8_t *p = fl_calloc(cap, size);
+    if (!p || cap <= HUGE_BYTES / size) return p;
+    uint8_t *page = p + (PAGE - (uintptr_t)p % PAGE) % PAGE;
+    (void)madvise(page, (size_t)(p + cap * size - page), MADV_HUGEPAGE);
+    return p;
 }
 
 static size_t home(const fl_map64 *m, uint64_t key)
