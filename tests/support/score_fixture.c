@@ -50,7 +50,7 @@ static void random_forest(fl_forest *f, fl_rng *r, uint32_t inputs, uint32_t tre
     }
 }
 
-static void add_head(const char *path, const char *name, int kind, uint64_t seed)
+static void add_head(const char *path, const char *name, int kind, uint32_t trees, uint64_t seed)
 {
     fl_model *m;
     fl_rng r;
@@ -74,7 +74,7 @@ static void add_head(const char *path, const char *name, int kind, uint64_t seed
         p.column[i] = i * step;
         p.input[i] = fl_strdup(p.per_event ? fl_model_row_name(m, i * step) : "column");
     }
-    random_forest(&p.forest, &r, n, 20);
+    random_forest(&p.forest, &r, n, trees);
     p.trees_weight = 1;
     p.a = 1.3f;
     p.b = -2;
@@ -84,16 +84,22 @@ static void add_head(const char *path, const char *name, int kind, uint64_t seed
     fl_model_close(m);
 }
 
-const char *score_model(const char *path, const char *log_path, uint64_t seed, uint64_t head_seed)
+const char *score_model(const char *path, const char *log, uint64_t seed, uint64_t head_seed)
+{
+    return score_model_of(path, log, 16, 20, seed, head_seed);
+}
+
+const char *score_model_of(const char *path, const char *log_path, uint32_t h, uint32_t trees,
+                           uint64_t seed, uint64_t head_seed)
 {
     fl_log *log;
     florin_error err = {0};
 
     if (fl_log_open(&log, log_path, &err)) fail_msg("%s", err.message);
-    fixture_model(path, fl_log_schema(log), 16, 16, seed);
-    add_head(path, "fraud", -1, head_seed);
-    add_head(path, "churn", fl_schema_kind(fl_log_schema(log), "card"), head_seed + 1);
-    add_head(path, "again", -1, head_seed + 2);
+    fixture_model(path, fl_log_schema(log), h, h, seed);
+    add_head(path, "fraud", -1, trees, head_seed);
+    add_head(path, "churn", fl_schema_kind(fl_log_schema(log), "card"), trees, head_seed + 1);
+    add_head(path, "again", -1, trees, head_seed + 2);
     fl_log_close(log);
     return path;
 }

@@ -13,6 +13,9 @@ const char *score_log(void);
 /* A model for the schema of a log: network drawn by seed, heads "fraud" (trees) and "again" (trees) on events, "churn" on
  * cards at a date. head_seed draws the heads. Returns path. */
 const char *score_model(const char *path, const char *log, uint64_t seed, uint64_t head_seed);
+/* The same with states and encoder of width h, and so many trees in each head. */
+const char *score_model_of(const char *path, const char *log, uint32_t h, uint32_t trees,
+                           uint64_t seed, uint64_t head_seed);
 
 /* A log's steps in its order. */
 typedef struct {
