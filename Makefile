@@ -18,7 +18,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-score \
-	bench-handbook bench-behaviour bench-peers results format check fuzz install clean
+	bench-replay bench-state bench-handbook bench-behaviour bench-peers results format check fuzz install clean
 
 all: build
 
@@ -40,7 +40,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-score bench-behaviour bench-handbook
+bench: bench-import bench-fold bench-train bench-score bench-replay bench-state bench-behaviour bench-handbook
 
 bench-import: build
 	@bench/run.sh import
@@ -50,6 +50,10 @@ bench-train: build
 	@bench/run.sh train
 bench-score: build
 	@bench/run.sh score
+bench-replay: build
+	@bench/run.sh replay
+bench-state: build
+	@bench/run.sh state
 bench-handbook: build
 	@bench/run.sh handbook
 bench-behaviour: build

@@ -5,7 +5,15 @@
 #include "model/encode.h"
 #include <stdio.h>
 
-enum { BATCH = 2048 };
+enum { BATCH = 2048, LIVE = 64, STEPS = 256, SOON = 8, NEXT = 4 };
+
+/* One step of the stream on its way to the live path: an event, or a label and the event that it is about. */
+typedef struct {
+    fl_step kind;
+    uint64_t row;
+    fl_event event;
+    fl_label label;
+} step;
 
 typedef struct {
     const fl_model *model;
@@ -15,11 +23,14 @@ typedef struct {
     const florin_context *ctx;
     florin_error *err;
     fl_encode *encode; /* offline path */
-    fl_scorer *live;   /* live path */
+    fl_scorer *scorer; /* live path */
     fl_order *order;
     fl_head *head[FL_SCORE_HEADS_MAX];
     fl_reasoner *reasoner;
-    float *live_row;
+    step *step;            /* [STEPS] */
+    fl_head_out *live_out; /* [LIVE][heads]: of the events that the live path has scored ahead */
+    const step *live[LIVE];
+    uint32_t live_n, live_at; /* how many; which is the next to be taken */
     fl_table_writer *table;
     uint32_t pending; /* rows in the batch */
     fl_buf ids;       /* their event ids, each with its zero byte */
@@ -91,19 +102,20 @@ static florin_status open_run(run *x)
         uint32_t n = rows > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)rows;
         /* Room for the whole log: a replay forgets nothing, so it must equal the offline path. */
         fl_scorer_options o = {
-            .pairs_max = n, .pending_max = n, .batch_max = 1, .when_full = FL_FULL_ERROR};
+            .pairs_max = n, .pending_max = n, .batch_max = LIVE, .when_full = FL_FULL_ERROR};
         for (uint32_t k = 0; k < fl_log_schema(x->log)->kinds; k++)
             o.entities_max[k] = fl_log_entities(x->log, (int)k) + 1;
-        st = fl_scorer_open(&x->live, x->model, &o, x->err);
+        st = fl_scorer_open(&x->scorer, x->model, &o, x->err);
         if (!st) st = fl_order_open(&x->order, x->log, x->err);
     }
     if (!st) st = fl_reasoner_new(&x->reasoner, x->model, x->err);
-    x->live_row = fl_calloc(fl_model_row_width(x->model), sizeof(float));
+    x->step = fl_calloc(STEPS, sizeof *x->step);
+    x->live_out = fl_calloc((size_t)LIVE * (x->res->heads ? x->res->heads : 1), sizeof *x->live_out);
     x->res->top = fl_calloc(x->opt->top ? x->opt->top : 1, sizeof *x->res->top);
     x->id_at = fl_calloc(BATCH, sizeof *x->id_at);
     x->id_text = fl_calloc(BATCH, sizeof *x->id_text);
     x->time = fl_calloc(BATCH, sizeof *x->time);
-    bool ok = x->live_row && x->res->top && x->id_at && x->id_text && x->time;
+    bool ok = x->step && x->live_out && x->res->top && x->id_at && x->id_text && x->time;
     for (uint32_t i = 0; i < x->res->heads; i++) {
         x->probability[i] = fl_calloc(BATCH, sizeof(float));
         x->score[i] = fl_calloc(BATCH, sizeof(uint32_t));
@@ -118,7 +130,7 @@ static florin_status open_run(run *x)
 static void close_run(run *x)
 {
     fl_encode_close(x->encode);
-    fl_scorer_close(x->live);
+    fl_scorer_close(x->scorer);
     fl_order_close(x->order);
     for (uint32_t i = 0; i < x->res->heads; i++) {
         fl_head_close(x->head[i]);
@@ -128,7 +140,8 @@ static void close_run(run *x)
     }
     fl_reasoner_free(x->reasoner);
     fl_table_abort(x->table);
-    free(x->live_row);
+    free(x->step);
+    free(x->live_out);
     fl_buf_free(&x->ids);
     free(x->id_at);
     free(x->id_text);
@@ -197,27 +210,62 @@ static florin_status take(run *x, uint64_t row, const fl_event *e, const float *
     return x->pending == BATCH ? flush(x) : FLORIN_OK;
 }
 
-/* The live path's next event; labels that come before it are applied. False at the end or on *st. */
-static bool live_next(run *x, uint64_t *row, fl_event *e, fl_head_out *out, florin_status *st)
+/* The next steps of the stream, up to a batch of events. */
+static uint32_t gather(run *x)
 {
-    fl_label label;
+    uint32_t n = 0, events = 0;
     int64_t clock_us;
-    fl_step step;
-    while ((step = fl_order_next(x->order, row, &label, &clock_us)) == FL_STEP_LABEL) {
-        fl_event of;
-        fl_log_event(x->log, label.row, &of);
-        *st = fl_scorer_label(x->live, of.id, label.label, label.value, label.arrival_us, x->err);
-        if (*st) return false;
-        x->res->labels++;
+    while (n < STEPS && events < LIVE) {
+        step *t = &x->step[n];
+        t->kind = fl_order_next(x->order, &t->row, &t->label, &clock_us);
+        if (t->kind == FL_STEP_END) break;
+        fl_log_event(x->log, t->kind == FL_STEP_LABEL ? t->label.row : t->row, &t->event);
+        events += t->kind == FL_STEP_EVENT;
+        n++;
     }
-    if (step == FL_STEP_END) return false;
-    fl_log_event(x->log, *row, e);
-    *st = fl_scorer_event(x->live, e, x->live_row, out, x->err);
-    return !*st;
+    return n;
+}
+
+/* One batch through the live path, labels in their places. live_n 0 afterwards: the log's end. */
+static florin_status live_batch(run *x)
+{
+    x->live_n = x->live_at = 0;
+    while (!x->live_n) {
+        uint32_t n = gather(x);
+        if (!n) return FLORIN_OK;
+        fl_scorer_begin(x->scorer);
+        for (uint32_t i = 0; i < n; i++) {
+            const step *t = &x->step[i];
+            if (i + SOON < n) fl_scorer_fetch_soon(x->scorer, &x->step[i + SOON].event);
+            if (i + NEXT < n) fl_scorer_fetch_next(x->scorer, &x->step[i + NEXT].event);
+            florin_status st =
+                t->kind == FL_STEP_EVENT
+                    ? fl_scorer_add(x->scorer, &t->event, x->err)
+                    : fl_scorer_label(x->scorer, t->event.id, t->label.label, t->label.value,
+                                      t->label.arrival_us, x->err);
+            if (st) return st;
+            if (t->kind == FL_STEP_EVENT) x->live[x->live_n++] = t;
+            else x->res->labels++;
+        }
+        fl_scorer_finish(x->scorer, x->live_out);
+    }
+    return FLORIN_OK;
+}
+
+/* The live path's next event. False at the end or on *st. */
+static bool live_next(run *x, const step **taken, const float **row, const fl_head_out **out,
+                      florin_status *st)
+{
+    if (x->live_at == x->live_n) *st = live_batch(x);
+    if (*st || x->live_at == x->live_n) return false;
+    *taken = x->live[x->live_at];
+    *row = fl_scorer_row(x->scorer, x->live_at);
+    *out = x->live_out + (size_t)x->live_at++ * x->res->heads;
+    return true;
 }
 
 static florin_status compare(run *x, uint64_t row, uint64_t live_row, const float *offline,
-                             const fl_head_out *a, const fl_head_out *b)
+                             const float *live, const fl_head_out *a, const fl_head_out *b)
 {
     char number[FL_ID_NUMBER];
     size_t len;
@@ -226,10 +274,10 @@ static florin_status compare(run *x, uint64_t row, uint64_t live_row, const floa
         return fl_fail(x->err, FLORIN_EQUALITY, "order differs: offline row %llu, live row %llu",
                        (unsigned long long)row, (unsigned long long)live_row);
     for (uint32_t c = 0; c < fl_model_row_width(x->model); c++)
-        if (memcmp(&offline[c], &x->live_row[c], sizeof(float)))
+        if (memcmp(&offline[c], &live[c], sizeof(float)))
             return fl_fail(x->err, FLORIN_EQUALITY, "event %.*s: %s is %.9g offline and %.9g live",
                            (int)len, id, fl_model_row_name(x->model, c), (double)offline[c],
-                           (double)x->live_row[c]);
+                           (double)live[c]);
     for (uint32_t i = 0; i < x->res->heads; i++)
         if (memcmp(&a[i].logit, &b[i].logit, sizeof a[i].logit) ||
             memcmp(&a[i].probability, &b[i].probability, sizeof a[i].probability))
@@ -242,11 +290,13 @@ static florin_status compare(run *x, uint64_t row, uint64_t live_row, const floa
 
 static florin_status score_all(run *x)
 {
-    fl_head_out off[FL_SCORE_HEADS_MAX], out[FL_SCORE_HEADS_MAX];
+    fl_head_out off[FL_SCORE_HEADS_MAX];
+    const fl_head_out *out = NULL;
     fl_event e;
+    const step *live = NULL;
     const fl_fold_carry *carry;
-    const float *values = NULL;
-    uint64_t row = 0, live_row = 0, done = 0, n = fl_log_rows(x->log);
+    const float *values = NULL, *live_values = NULL;
+    uint64_t row = 0, done = 0, n = fl_log_rows(x->log);
     florin_status st = FLORIN_OK;
     for (;;) {
         bool more = true;
@@ -254,22 +304,22 @@ static florin_status score_all(run *x)
         if (x->encode && !more) break;
         if (x->encode && e.time_us >= x->opt->from_us)
             for (uint32_t i = 0; i < x->res->heads; i++) fl_head_score(x->head[i], values, &off[i]);
-        fl_event live_event;
-        if (x->live && !live_next(x, &live_row, &live_event, out, &st)) break;
-        bool in = (x->encode ? e.time_us : live_event.time_us) >= x->opt->from_us &&
-                  (x->encode ? e.time_us : live_event.time_us) < x->opt->to_us;
-        if (x->encode && x->live && in) st = compare(x, row, live_row, values, off, out);
+        if (x->scorer && !live_next(x, &live, &live_values, &out, &st)) break;
+        int64_t time_us = x->encode ? e.time_us : live->event.time_us;
+        bool in = time_us >= x->opt->from_us && time_us < x->opt->to_us;
+        if (x->encode && x->scorer && in)
+            st = compare(x, row, live->row, values, live_values, off, out);
         if (!st && in)
-            st = x->live ? take(x, live_row, &live_event, x->live_row, out)
+            st = x->scorer ? take(x, live->row, &live->event, live_values, out)
                          : take(x, row, &e, values, off);
         if (!st && ++done % 4096 == 0) {
-            fl_progress(x->ctx, x->live ? "replaying" : "scoring", done, n);
+            fl_progress(x->ctx, x->scorer ? "replaying" : "scoring", done, n);
             if (fl_cancelled(x->ctx))
                 st = fl_fail(x->err, FLORIN_ECANCELLED, "scoring: stopped, nothing was written");
         }
         if (st) break;
     }
-    fl_progress(x->ctx, x->live ? "replaying" : "scoring", n, n);
+    fl_progress(x->ctx, x->scorer ? "replaying" : "scoring", n, n);
     return st ? st : flush(x);
 }
 

@@ -201,7 +201,7 @@ static uint64_t pair_key(const fl_scorer *s, uint32_t p, const fl_event *e)
 }
 
 /* The slots of everything an event names: all misses are in flight at once. */
-static void fetch_slots(const fl_scorer *s, const fl_event *e)
+void fl_scorer_fetch_soon(const fl_scorer *s, const fl_event *e)
 {
     for (uint32_t k = 0; k < s->schema->kinds; k++)
         if (e->entity_hash[k]) fl_index_fetch(&s->table[k].index, e->entity_hash[k]);
@@ -213,7 +213,7 @@ static void fetch_slots(const fl_scorer *s, const fl_event *e)
 }
 
 /* Then records and states. */
-static void fetch_bodies(const fl_scorer *s, const fl_event *e)
+void fl_scorer_fetch_next(const fl_scorer *s, const fl_event *e)
 {
     for (uint32_t k = 0; k < s->schema->kinds; k++)
         if (e->entity_hash[k]) fl_table_fetch(&s->table[k], e->entity_hash[k]);
@@ -221,6 +221,11 @@ static void fetch_bodies(const fl_scorer *s, const fl_event *e)
         uint64_t key = pair_key(s, p, e);
         if (key) fl_table_fetch(&s->pairs[p], key);
     }
+    /* It is there already when the event comes for its label. */
+    uint32_t slot = e->id ? fl_index_guess(&s->pending_index, e->id) : FL_NONE;
+    if (slot == FL_NONE) return;
+    for (size_t at = 0; at < sizeof *s->pending; at += 64)
+        fl_fetch((const uint8_t *)&s->pending[slot] + at);
 }
 
 /* What the next event's place in the ring needs: the event that will be forgotten for it. */
@@ -381,9 +386,9 @@ florin_status fl_scorer_event(fl_scorer *s, fl_event *e, float *row, fl_head_out
                               florin_error *err)
 {
     fl_state *state[FL_STREAMS];
-    fetch_slots(s, e);
+    fl_scorer_fetch_soon(s, e);
     fetch_pending(s);
-    fetch_bodies(s, e);
+    fl_scorer_fetch_next(s, e);
     florin_status st = fold(s, e, FL_SCORE_APPLY, row, state, 0, err);
     if (st) return st;
     fl_model_event(s->model, s->scratch, e, state[0], state[1], row);
@@ -423,21 +428,37 @@ static florin_status add_event(fl_scorer *s, const fl_event *event, uint32_t pla
     return FLORIN_OK;
 }
 
-void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score_mode mode,
-                      fl_head_out *out, florin_status *status, florin_error *err)
+void fl_scorer_begin(fl_scorer *s)
 {
     s->items = s->done = 0;
-    for (uint32_t i = 0; i < n && i < AHEAD; i++) fetch_slots(s, &events[i]);
-    for (uint32_t i = 0; i < n && i < AHEAD / 2; i++) fetch_bodies(s, &events[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) fetch_slots(s, &events[i + AHEAD]);
-        if (i + AHEAD / 2 < n) fetch_bodies(s, &events[i + AHEAD / 2]);
-        fetch_pending(s);
-        status[i] = add_event(s, &events[i], i, mode, err ? &err[i] : NULL);
-    }
+}
+
+florin_status fl_scorer_add(fl_scorer *s, const fl_event *event, florin_error *err)
+{
+    fetch_pending(s);
+    return add_event(s, event, s->items, FL_SCORE_APPLY, err);
+}
+
+void fl_scorer_finish(fl_scorer *s, fl_head_out *out)
+{
     run_waiting(s);
     for (uint32_t i = 0; i < s->items && out; i++)
         score_heads(s, s->item[i].row, out + (size_t)s->place[i] * s->heads);
+}
+
+void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score_mode mode,
+                      fl_head_out *out, florin_status *status, florin_error *err)
+{
+    fl_scorer_begin(s);
+    for (uint32_t i = 0; i < n && i < AHEAD; i++) fl_scorer_fetch_soon(s, &events[i]);
+    for (uint32_t i = 0; i < n && i < AHEAD / 2; i++) fl_scorer_fetch_next(s, &events[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n) fl_scorer_fetch_soon(s, &events[i + AHEAD]);
+        if (i + AHEAD / 2 < n) fl_scorer_fetch_next(s, &events[i + AHEAD / 2]);
+        fetch_pending(s);
+        status[i] = add_event(s, &events[i], i, mode, err ? &err[i] : NULL);
+    }
+    fl_scorer_finish(s, out);
 }
 
 const float *fl_scorer_row(const fl_scorer *s, uint32_t i)

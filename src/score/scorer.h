@@ -55,6 +55,16 @@ void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score
 /* Row of item i of the last fl_scorer_events, if its status was FLORIN_OK. */
 const float *fl_scorer_row(const fl_scorer *s, uint32_t i);
 
+/* A batch that is put together event by event, with labels (fl_scorer_label) in between as they come: the same bits as one
+ * event after the other, for a label changes records, which the events before it have been through, and no state.
+ *   begin; up to fl_scorer_batch_max add; finish: out [added][fl_scorer_heads], then fl_scorer_row
+ * An event that is refused is not counted. fetch: ask for the memory of an event that comes soon, then nearly next. */
+void fl_scorer_begin(fl_scorer *s);
+florin_status fl_scorer_add(fl_scorer *s, const fl_event *event, florin_error *err);
+void fl_scorer_finish(fl_scorer *s, fl_head_out *out);
+void fl_scorer_fetch_soon(const fl_scorer *s, const fl_event *event);
+void fl_scorer_fetch_next(const fl_scorer *s, const fl_event *event);
+
 /* A label arrives. Only the schema's risk label changes states; others are accepted and ignored.
  * FLORIN_EINPUT: the event is unknown, or was forgotten. */
 florin_status fl_scorer_label(fl_scorer *s, uint64_t event_id, int label, float value,
