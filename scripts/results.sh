@@ -36,6 +36,10 @@ shown() {
             echo "| $(shown "$line" case) | $(shown "$line" ours) | $(shown "$line" peer) | $(shown "$line" ratio)" \
                 "| $(shown "$line" unit) | $(shown "$line" target) | $(shown "$line" goal) | $met |"
         done <"$f"
+        if [ "$(basename "$f" .jsonl)" = state ] && scripts/state-plot.sh >/dev/null; then
+            echo
+            echo "![Microseconds per event against the number of entities, and against the length of a history](state.svg)"
+        fi
     done
 } >docs/results.md.new
 mv docs/results.md.new docs/results.md

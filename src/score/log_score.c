@@ -110,7 +110,8 @@ static florin_status open_run(run *x)
     }
     if (!st) st = fl_reasoner_new(&x->reasoner, x->model, x->err);
     x->step = fl_calloc(STEPS, sizeof *x->step);
-    x->live_out = fl_calloc((size_t)LIVE * (x->res->heads ? x->res->heads : 1), sizeof *x->live_out);
+    x->live_out =
+        fl_calloc((size_t)LIVE * (x->res->heads ? x->res->heads : 1), sizeof *x->live_out);
     x->res->top = fl_calloc(x->opt->top ? x->opt->top : 1, sizeof *x->res->top);
     x->id_at = fl_calloc(BATCH, sizeof *x->id_at);
     x->id_text = fl_calloc(BATCH, sizeof *x->id_text);
@@ -238,11 +239,10 @@ static florin_status live_batch(run *x)
             const step *t = &x->step[i];
             if (i + SOON < n) fl_scorer_fetch_soon(x->scorer, &x->step[i + SOON].event);
             if (i + NEXT < n) fl_scorer_fetch_next(x->scorer, &x->step[i + NEXT].event);
-            florin_status st =
-                t->kind == FL_STEP_EVENT
-                    ? fl_scorer_add(x->scorer, &t->event, x->err)
-                    : fl_scorer_label(x->scorer, t->event.id, t->label.label, t->label.value,
-                                      t->label.arrival_us, x->err);
+            florin_status st = t->kind == FL_STEP_EVENT
+                                   ? fl_scorer_add(x->scorer, &t->event, x->err)
+                                   : fl_scorer_label(x->scorer, t->event.id, t->label.label,
+                                                     t->label.value, t->label.arrival_us, x->err);
             if (st) return st;
             if (t->kind == FL_STEP_EVENT) x->live[x->live_n++] = t;
             else x->res->labels++;
@@ -311,7 +311,7 @@ static florin_status score_all(run *x)
             st = compare(x, row, live->row, values, live_values, off, out);
         if (!st && in)
             st = x->scorer ? take(x, live->row, &live->event, live_values, out)
-                         : take(x, row, &e, values, off);
+                           : take(x, row, &e, values, off);
         if (!st && ++done % 4096 == 0) {
             fl_progress(x->ctx, x->scorer ? "replaying" : "scoring", done, n);
             if (fl_cancelled(x->ctx))
