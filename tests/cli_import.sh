@@ -132,6 +132,8 @@ fails 3 'folder' "$FLORIN" import s.yaml --log none log
 import s.yaml --log long long.csv
 equal "$(json out.txt events) $(json out.txt rejected)" "0 1"
 has long/rejects.csv 'kind,value longer'
+(head -1 pay.csv; printf '1,2024-01-02,1,c1,s1,'; head -c 3000000 /dev/zero | tr '\0' x; echo ',1,0'; tail -3 pay.csv) >longer.csv
+fails 3 'longer.csv: a line is longer than 2 MiB.*shorten it' "$FLORIN" import s.yaml --log none longer.csv
 (head -1 pay.csv; for i in 4111111111111111 5555555555554444 378282246310005 4012888888881881; do
     echo "$i,2024-01-02,1,$i,s1,food,1,0"; done) >cards.csv
 fails 3 "column 'id' holds card numbers" "$FLORIN" import s.yaml --log none cards.csv

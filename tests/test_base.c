@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void hash64_matches_xxh64(void **state)
@@ -325,6 +326,37 @@ static void files_are_whole_or_old(void **state)
     fl_unmap(&m);
 }
 
+/* Leftovers of killed writers of the same path go; those of living ones, and other files, stay. */
+static void leftovers_are_swept(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"g.tmp-%d", "g.tmp-%d",  "g.tmp-%dx",
+                                       "g.tmp-",   "gg.tmp-%d", "g.tmp-0"};
+    florin_error e = {0};
+    char file[400], path[300];
+    int status;
+    snprintf(path, sizeof path, "%s/g", scratch_path("swept"));
+    assert_int_equal(fl_make_dir(scratch_path("swept"), &e), FLORIN_OK);
+    pid_t killed = fork(), alive = getppid();
+    if (!killed) { /* dies in the midst of writing */
+        fl_writer *w;
+        if (fl_writer_open(&w, path, 0600, NULL) || fl_writer_add(w, "half", 4, NULL)) _exit(1);
+        kill(getpid(), SIGKILL);
+    }
+    assert_true(killed > 0 && waitpid(killed, &status, 0) == killed && WIFSIGNALED(status));
+    for (size_t i = 1; i < FL_LEN(name); i++) {
+        char leaf[40];
+        snprintf(leaf, sizeof leaf, name[i], i == 1 ? alive : killed);
+        snprintf(file, sizeof file, "swept/%s", leaf);
+        scratch_file(file, "x", 1);
+    }
+    CHECK(files_in(scratch_path("swept")) == FL_LEN(name) + 2); /* . and .. */
+    assert_int_equal(fl_write_file(path, "new", 3, &e), FLORIN_OK);
+    snprintf(file, sizeof file, "%s.tmp-%d", path, killed);
+    CHECK(!fl_file_exists(file));
+    CHECK(files_in(scratch_path("swept")) == FL_LEN(name) - 1 + 1 + 2);
+}
+
 /* A disk that takes no more (here: a limit of the file's size) leaves the old file and no half of the new one. */
 static void a_full_disk_loses_nothing(void **state)
 {
@@ -446,6 +478,7 @@ int main(void)
                                        cmocka_unit_test(nearest_word_is_found),
                                        cmocka_unit_test(errors_say_what_and_where),
                                        cmocka_unit_test(files_are_whole_or_old),
+                                       cmocka_unit_test(leftovers_are_swept),
                                        cmocka_unit_test(a_full_disk_loses_nothing),
                                        cmocka_unit_test(file_errors_name_the_file),
                                        cmocka_unit_test(json_is_stable_and_finite)};

@@ -2,9 +2,12 @@
  * its old content or its new one. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +136,37 @@ static void writer_free(fl_writer *w)
     free(w);
 }
 
+/* Is NAME the temporary file of `base` whose writer was killed? Its process is gone, and nobody holds its lock, as a
+ * process that can't be seen from here would. */
+static bool is_leftover(int dir, const char *name, const char *base)
+{
+    size_t n = strlen(base);
+    char *end;
+    if (strncmp(name, base, n) || strncmp(name + n, ".tmp-", 5)) return false;
+    errno = 0;
+    long pid = strtol(name + n + 5, &end, 10);
+    if (errno || *end || end == name + n + 5 || pid <= 0 || pid != (pid_t)pid) return false;
+    if (kill((pid_t)pid, 0) == 0 || errno != ESRCH) return false;
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0) close(fd);
+    return free;
+}
+
+/* Remove what writers of this path that were killed left behind. False: no memory. */
+static bool sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char *folder = fl_path_dir(path);
+    DIR *d = folder ? opendir(folder) : NULL;
+    bool ok = folder != NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (is_leftover(dirfd(d), e->d_name, base)) unlinkat(dirfd(d), e->d_name, 0);
+    if (d) closedir(d);
+    free(folder);
+    return ok;
+}
+
 florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, florin_error *err)
 {
     struct stat st;
@@ -146,7 +180,7 @@ florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, f
     w->used = 0;
     w->path = fl_strdup(path);
     w->temp = fl_asprintf("%s.tmp-%ld", path, (long)getpid());
-    if (!w->path || !w->temp) {
+    if (!w->path || !w->temp || !sweep(path)) {
         writer_free(w);
         return fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", path);
     }
@@ -156,6 +190,9 @@ florin_status fl_writer_open(fl_writer **out, const char *path, uint32_t mode, f
         writer_free(w);
         return status;
     }
+    (void)flock(w->fd,
+                LOCK_EX |
+                    LOCK_NB); /* for sweep; a file system without locks has the process alone */
     *out = w;
     return FLORIN_OK;
 }

@@ -16,7 +16,8 @@ void fl_unmap(fl_mapping *m);
 florin_status fl_read_file(char **out, size_t *size, const char *path, size_t max,
                            florin_error *err);
 
-/* Write to PATH.tmp-PID, fsync, rename over PATH, fsync the folder. On failure PATH is untouched. */
+/* Write to PATH.tmp-PID, fsync, rename over PATH, fsync the folder. On failure PATH is untouched. Such a file that a
+ * killed process left is removed by the next writer of the same path. */
 florin_status fl_write_file(const char *path, const void *bytes, size_t n, florin_error *err);
 
 /* The same as a stream. After commit or abort the writer is closed. */

@@ -140,7 +140,11 @@ static florin_status duck_fail(const char *message, florin_error *err)
                        : memory ? FLORIN_ENOMEM
                        : io     ? FLORIN_EIO
                                 : FLORIN_EINPUT;
-    one_line(&line, message);
+    if (strstr(message, "Maximum line size"))
+        fl_buf_puts(&line,
+                    "a line is longer than 2 MiB (is a quote left open?): shorten it, or give the "
+                    "table as Parquet or JSON");
+    else one_line(&line, message);
     st = fl_fail(err, st, "%.800s", line.len && !line.failed ? line.data : "DuckDB failed");
     fl_buf_free(&line);
     return st;
