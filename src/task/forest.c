@@ -2,7 +2,7 @@
  * each other's waiting for memory: 200 trees of depth 6 take about a microsecond, faster than vector gathers. */
 #include "task/forest.h"
 
-enum { BLOCK_DEPTH = 3, TWO_LEVELS = 1 + 8, ABREAST = 8, TREES_AT_ONCE = 256 };
+enum { BLOCK_DEPTH = 3, ABREAST = 8, TREES_AT_ONCE = 256 };
 
 /* Node i's children are 2 i and 2 i + 1, from 1 on; place 0 is not used. */
 typedef struct {
@@ -49,6 +49,14 @@ static const fl_node *node_at(const fl_forest *f, uint32_t tree, uint32_t path, 
     return n;
 }
 
+/* Level by level: what all trees begin with lies together. blocks: of this level, in a tree. */
+static inline fl_forest_block *block_at(const fl_forest_walk *w, uint32_t level, size_t blocks,
+                                        uint32_t tree, size_t i)
+{
+    size_t above = level == 0 ? 0 : level == 1 ? 1 : 1 + 8;
+    return w->block + (above * w->trees + tree * blocks + i);
+}
+
 static void lay_out_node(const fl_forest_walk *w, const uint32_t *column, const fl_node *n,
                          walk_node *to, fl_forest_share *share)
 {
@@ -68,15 +76,14 @@ static fl_forest_share *shares_of(const fl_forest_walk *w, uint32_t tree)
 
 static void lay_out(fl_forest_walk *w, const fl_forest *f, const uint32_t *column, uint32_t tree)
 {
-    fl_forest_block *b = w->block + (size_t)tree * w->blocks;
     fl_forest_share *share = shares_of(w, tree);
     for (uint32_t level = 0, blocks = 1; level < w->levels; level++, blocks *= 8)
-        for (uint32_t k = 0; k < blocks; k++, b++, share += 8)
+        for (uint32_t k = 0; k < blocks; k++, share += 8)
             for (uint32_t d = 0; d < BLOCK_DEPTH; d++)
                 for (uint32_t i = 0; i < 1u << d; i++) {
                     uint32_t place = (1u << d) + i;
                     lay_out_node(w, column, node_at(f, tree, k << d | i, level * BLOCK_DEPTH + d),
-                                 &b->node[place], &share[place]);
+                                 &block_at(w, level, blocks, tree, k)->node[place], &share[place]);
                 }
     for (uint32_t i = 0; i < w->leaves; i++) {
         const fl_node *n = node_at(f, tree, i, w->levels * BLOCK_DEPTH);
@@ -156,10 +163,9 @@ static inline size_t through(const fl_forest_block *b, const int32_t *key)
 /* The leaf of one tree of any number of levels. */
 static float walk_one(const fl_forest_walk *w, uint32_t tree, const int32_t *key)
 {
-    const fl_forest_block *b = w->block + (size_t)tree * w->blocks;
     size_t at = 0, blocks = 1;
-    for (uint32_t l = 0; l < w->levels; l++, b += blocks, blocks *= 8)
-        at = 8 * at + through(b + at, key);
+    for (uint32_t l = 0; l < w->levels; l++, blocks *= 8)
+        at = 8 * at + through(block_at(w, l, blocks, tree, at), key);
     return w->leaf[(size_t)tree * w->leaves + at];
 }
 
@@ -167,17 +173,17 @@ static float walk_one(const fl_forest_walk *w, uint32_t tree, const int32_t *key
 static inline void walk_top(const fl_forest_walk *w, uint32_t tree, const int32_t *key,
                             uint8_t next[ABREAST])
 {
-    const fl_forest_block *b = w->block + (size_t)tree * TWO_LEVELS;
+    const fl_forest_block *b = block_at(w, 0, 1, tree, 0), *below = block_at(w, 1, 8, tree, 0);
     size_t i[ABREAST];
 #pragma GCC unroll 8
-    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u * TWO_LEVELS, key, 1);
+    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u, key, 1);
 #pragma GCC unroll 8
-    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u * TWO_LEVELS, key, i[u]);
+    for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b + u, key, i[u]);
 #pragma GCC unroll 8
     for (uint32_t u = 0; u < ABREAST; u++) {
-        i[u] = step(b + u * TWO_LEVELS, key, i[u]) - 8;
+        i[u] = step(b + u, key, i[u]) - 8;
         next[u] = (uint8_t)i[u];
-        __builtin_prefetch(b + u * TWO_LEVELS + 1 + i[u]);
+        __builtin_prefetch(below + 8 * u + i[u]);
         __builtin_prefetch(w->leaf + (size_t)(tree + u) * 64 + 8 * i[u]);
     }
 }
@@ -189,7 +195,7 @@ static inline void walk_bottom(const fl_forest_walk *w, uint32_t tree, const int
     size_t i[ABREAST];
 #pragma GCC unroll 8
     for (uint32_t u = 0; u < ABREAST; u++) {
-        b[u] = w->block + (size_t)(tree + u) * TWO_LEVELS + 1 + next[u];
+        b[u] = block_at(w, 1, 8, tree + u, next[u]);
         i[u] = step(b[u], key, 1);
     }
 #pragma GCC unroll 8
@@ -240,14 +246,14 @@ bool fl_forest_walk_attribute(const fl_forest_walk *w, const float *row, float s
     if (!fl_forest_keys(key, row + w->first, w->columns)) return false;
     *bias += scale * w->base;
     for (uint32_t t = 0; t < w->trees; t++) {
-        const fl_forest_block *b = w->block + (size_t)t * w->blocks;
         const fl_forest_share *share = shares_of(w, t), *from = share + 1;
         size_t at = 0, blocks = 1;
         *bias += scale * from->mean;
-        for (uint32_t l = 0; l < w->levels; l++, b += blocks, share += 8 * blocks, blocks *= 8) {
+        for (uint32_t l = 0; l < w->levels; l++, share += 8 * blocks, blocks *= 8) {
+            const fl_forest_block *b = block_at(w, l, blocks, t, at);
             size_t i = 1;
             for (uint32_t d = 0; d < BLOCK_DEPTH; d++) {
-                i = step(b + at, key, i);
+                i = step(b, key, i);
                 /* After the last level of a block: the next block's root, or a leaf. */
                 const fl_forest_share *to = share + 8 * at + i;
                 if (d + 1 == BLOCK_DEPTH) {

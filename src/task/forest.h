@@ -13,7 +13,7 @@ typedef struct {
         levels; /* levels of blocks: three of nodes each. 0: too deep, not to be walked so */
     uint32_t first, columns;       /* the part of a row that any node reads */
     uint32_t blocks, leaves;       /* of one tree */
-    struct fl_forest_block *block; /* [trees][blocks], level by level */
+    struct fl_forest_block *block; /* level by level, there tree by tree */
     float *leaf;                   /* [trees][leaves] */
     struct fl_forest_share
         *share; /* [trees][8 * blocks + leaves]: what attribution needs of nodes and leaves */
