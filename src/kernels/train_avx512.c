@@ -13,7 +13,7 @@ enum { LANE = 16 };
 
 INLINE __mmask16 first(size_t n)
 {
-    return n >= LANE ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1u);
+    return (__mmask16)(n >= LANE ? 0xffffu : (1u << n) - 1u);
 }
 
 /* A store by mask is slower, and what is loaded from it soon waits. */

@@ -8,7 +8,11 @@
 
 enum { WARM = 500, SCORED = 192, BATCH = 64, HIDDEN = 64, TREES = 100, STEPS = 6, VALUES = 64 };
 
+#ifdef __clang__
+#define MEASURED __attribute__((noinline))
+#else
 #define MEASURED __attribute__((noinline, noclone))
+#endif
 
 static void must(florin_status st, const florin_error *err)
 {
