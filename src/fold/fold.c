@@ -10,25 +10,59 @@
 #include "fold/plan.h"
 #include "fold/step.h"
 
+/* The logarithms that an event needs: KIND_LOGS places for each kind, then the ratio of each pair. They are taken all at
+ * once. */
+enum {
+    LOG_RATIO,
+    LOG_TENURE,
+    LOG_COUNT,
+    LOG_AMOUNT, /* in the first kind's places alone */
+    KIND_LOGS,
+    LOGS_MAX = KIND_LOGS * FL_KINDS_MAX + FL_PAIRS_MAX
+};
+_Static_assert(KIND_LOGS % LOGS_STEP == 0 && FL_PAIRS_MAX % LOGS_STEP == 0, "logs in whole steps");
+
+/* What is known of an event's kinds between reading their records and writing them. */
+typedef struct {
+    step at;
+    float f[FL_KINDS_MAX][SLOT_COUNT], log[LOGS_MAX];
+    view view[FL_KINDS_MAX];
+    uint64_t peer_hash[FL_KINDS_MAX];
+    bool fresh[FL_KINDS_MAX], own_map[FL_KINDS_MAX];
+    against own[FL_KINDS_MAX];
+} work;
 enum { NORMAL_MEMORY = 400 }; /* events after which the own normal begins to forget */
 static const float CLIPPED_WEIGHT = 0.1f;
+static const kind_plan plain = {0, 0.5f, 4.5f, 4.5f, 1.504077f, 1.504077f, {{0}, {0}}}; /* a pair */
 
-float fl_fold_log(float x)
+/* ln x = e ln 2 + ln m, m within a factor of sqrt 2 of 1: ln m = 2 atanh((m - 1) / (m + 1)), by its series. No branch, and
+ * integers only where every processor has vectors of them, so that several are taken at once. */
+static inline float log_of(float x)
 {
     union {
         double v;
         uint64_t u;
-    } b = {x};
-    int e = (int)(b.u >> 52) - 1023;
-    b.u = (b.u & 0xfffffffffffffu) | 0x3ff0000000000000u;
-    if (b.v > 1.4142135623730951) {
-        b.v *= 0.5;
-        e++;
-    }
-    double s = (b.v - 1) / (b.v + 1), q = s * s;
+    } m = {x}, e;
+    e.u = m.u >> 52 | 0x4330000000000000u; /* 2^52 + the exponent's bits */
+    m.u = (m.u & 0xfffffffffffffu) | 0x3ff0000000000000u;
+    bool upper = m.v > 1.4142135623730951;
+    m.v = upper ? m.v * 0.5 : m.v;
+    e.v = e.v - (0x1p52 + 1023) + (upper ? 1 : 0);
+    double s = (m.v - 1) / (m.v + 1), q = s * s;
     double p =
         2 * s * (1 + q * (1.0 / 3 + q * (0.2 + q * (1.0 / 7 + q * (1.0 / 9 + q * (1.0 / 11))))));
-    return (float)(p + e * 0.69314718055994531);
+    return (float)(p + e.v * 0.69314718055994531);
+}
+
+float fl_fold_log(float x)
+{
+    return log_of(x);
+}
+
+void fl_fold_logs(float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LOGS_STEP)
+        for (uint32_t k = 0; k < LOGS_STEP; k++) x[i + k] = log_of(x[i + k]);
 }
 
 float fl_fold_exp(float x)
@@ -65,7 +99,7 @@ void fl_fold_normal_add(const kind_plan *k, own_normal *n, float amount, float m
 static void touch(record *r, const moment *m)
 {
     static const uint8_t slow_column[4] = {2, 3, 2, 3};
-    float by[COLUMNS];
+    float by[LANES];
     if (!epochs_behind(m, r->epoch, by)) return;
     r->epoch = m->epoch;
     for (int q = 0; q < Q_EVENT_COUNT; q++)
@@ -165,13 +199,13 @@ static void update_marks(record *r, const step *s)
     r->marked_s = s->now_s;
 }
 
-/* What an entity tells its counterparty. */
-static void peer_keys(const float *f, float out[NEIGHBOURS])
+/* What an entity tells its counterparty; logs: of what ask_logs put there. */
+static void peer_keys(const float *f, const float logs[KIND_LOGS], float out[NEIGHBOURS])
 {
     out[0] = clampf(f[F_SURPRISE], 0, 20);
     out[1] = f[F_OWN_RATE_30D] > 0 ? f[F_OWN_RATE_30D] : 0;
-    out[2] = fl_fold_log(1 + (f[F_TENURE] > 0 ? f[F_TENURE] : 0));
-    out[3] = fl_fold_log(1 + f[F_COUNT_7D]);
+    out[2] = logs[LOG_TENURE];
+    out[3] = logs[LOG_COUNT];
 }
 
 static void update_peer(record *r, const float key[NEIGHBOURS], float weight)
@@ -199,7 +233,11 @@ static void update_common(record *r, const step *s)
 static void select_slots(const block *b, const float *from, float *features)
 {
     float *out = features + b->first;
-    for (uint32_t i = 0; i < b->count; i++) out[i] = from[b->from[i]];
+    for (uint32_t i = 0; i < b->runs; i++) {
+        const slot_run *run = &b->run[i];
+        memcpy(out, from + run->from, run->count * sizeof *out);
+        out += run->count;
+    }
 }
 
 static void absent(const block *b, float *features)
@@ -217,8 +255,6 @@ static void step_of(const fl_fold_plan *plan, const fl_event *event, int64_t clo
     s->marks = event->marks;
     s->has_amount = event->amount_minor != FL_AMOUNT_NONE;
     if (s->has_amount) s->amount = (float)event->amount_minor * plan->unit;
-    if (s->amount > 0)
-        s->log_amount = clampf(fl_fold_log(s->amount / plan->amount_typical), -40, 40);
     for (int i = 0; i < NOVEL_FIELDS; i++)
         if (plan->novel[i] >= 0 && event->category[plan->novel[i]])
             s->value[i] = fl_mix64(event->category[plan->novel[i]]) | 1;
@@ -272,19 +308,86 @@ static bool first_meeting(const fl_fold_plan *plan, fl_fold_record *const *rec,
     return !(map_has(r->met, 256, h) && map_has(r->met, 256, fl_mix64(h)));
 }
 
+/* Bring the kinds' records forward and read what they say by themselves. */
+static void read_kinds(const fl_fold_plan *plan, fl_fold_record *const *rec, const fl_event *event,
+                       work *w)
+{
+    for (uint32_t k = 0; k < plan->kinds; k++) {
+        if (!rec[k]) continue;
+        record *r = record_of(rec[k]);
+        w->fresh[k] = first_meeting(plan, rec, event, (int)k, &w->peer_hash[k], &w->own_map[k]);
+        touch(r, &w->at.at);
+        w->view[k] = fl_fold_view(r, &w->at.at, w->at.clock_us, w->at.now_s);
+        fl_fold_read_state(plan, &plan->kind[k], &w->view[k], w->f[k]);
+    }
+}
+
+static void take_logs(const fl_fold_plan *plan, fl_fold_record *const *rec,
+                      fl_fold_record *const *pair, work *w)
+{
+    uint32_t n = KIND_LOGS * (plan->kinds ? plan->kinds : 1), pairs = n;
+    if (plan->pairs) n += FL_PAIRS_MAX;
+    for (uint32_t i = 0; i < n; i++) w->log[i] = 1;
+    for (uint32_t k = 0; k < plan->kinds; k++) {
+        if (!rec[k]) continue;
+        float *log = w->log + KIND_LOGS * k, tenure = w->f[k][F_TENURE];
+        log[LOG_RATIO] = ratio_of(&plan->kind[k], record_of(rec[k]), &w->at);
+        log[LOG_TENURE] = 1 + (tenure > 0 ? tenure : 0);
+        log[LOG_COUNT] = 1 + w->f[k][F_COUNT_7D];
+    }
+    for (uint32_t i = 0; i < plan->pairs; i++)
+        if (pair && pair[i]) w->log[pairs + i] = ratio_of(&plain, record_of(pair[i]), &w->at);
+    if (w->at.amount > 0) w->log[LOG_AMOUNT] = w->at.amount / plan->amount_typical;
+    fl_fold_logs(w->log, n);
+    if (w->at.amount > 0) w->at.log_amount = clampf(w->log[LOG_AMOUNT], -40, 40);
+}
+
+static void update_kinds(const fl_fold_plan *plan, fl_fold_record *const *rec, const work *w)
+{
+    const step *s = &w->at;
+    for (uint32_t k = 0; k < plan->kinds; k++) {
+        if (!rec[k]) continue;
+        record *r = record_of(rec[k]);
+        int peer = plan->peer[k];
+        if (peer >= 0 && rec[peer]) {
+            float key[NEIGHBOURS];
+            peer_keys(w->f[peer], w->log + KIND_LOGS * (uint32_t)peer, key);
+            update_peer(r, key, s->at.weight[3]);
+        }
+        update_novelty(r, s, w->fresh[k], w->peer_hash[k], w->own_map[k]);
+        update_amount(&plan->kind[k], r, s, &w->own[k]);
+        update_visit(r, s);
+        update_marks(r, s);
+        update_common(r, s);
+    }
+}
+
+static void step_pair(const fl_fold_plan *plan, uint32_t i, record *r, const step *s, float log,
+                      float *features)
+{
+    float f[SLOT_COUNT];
+    touch(r, &s->at);
+    const view v = fl_fold_view(r, &s->at, s->clock_us, s->now_s);
+    fl_fold_read_state(plan, &plain, &v, f);
+    const against own = fl_fold_read_event(&plain, &v, s, log, f);
+    f[F_NEW] = -1;
+    select_slots(&plan->of_pair[i], f, features);
+    update_amount(&plain, r, s, &own);
+    update_marks(r, s);
+    update_common(r, s);
+}
+
 void fl_fold_event(const fl_fold_plan *plan, fl_fold_record *const *rec,
                    fl_fold_record *const *pair, const fl_event *event, int64_t clock_us,
                    float *features, fl_fold_carry *carry)
 {
-    static const kind_plan plain = {0, 0.5f, 4.5f, 4.5f, 1.504077f, 1.504077f, {{0}, {0}}};
-    float f[FL_KINDS_MAX][SLOT_COUNT], e[E_COUNT], p[SLOT_COUNT];
-    uint64_t peer_hash[FL_KINDS_MAX];
-    bool fresh[FL_KINDS_MAX], own_map[FL_KINDS_MAX];
-    against own[FL_KINDS_MAX];
-    step s;
+    float e[E_COUNT];
+    work w;
 
-    step_of(plan, event, clock_us, &s);
-    event_features(plan, event, &s, e);
+    step_of(plan, event, clock_us, &w.at);
+    read_kinds(plan, rec, event, &w);
+    take_logs(plan, rec, pair, &w);
+    event_features(plan, event, &w.at, e);
     select_slots(&plan->event, e, features);
     memset(carry, 0, sizeof *carry);
     for (uint32_t k = 0; k < FL_KINDS_MAX; k++)
@@ -297,50 +400,22 @@ void fl_fold_event(const fl_fold_plan *plan, fl_fold_record *const *rec,
             absent(&plan->of_kind[k], features);
             continue;
         }
-        record *r = record_of(rec[k]);
-        fresh[k] = first_meeting(plan, rec, event, (int)k, &peer_hash[k], &own_map[k]);
-        touch(r, &s.at);
-        const view v = fl_fold_view(r, &s.at, clock_us, s.now_s);
-        fl_fold_read_state(plan, &plan->kind[k], &v, f[k]);
-        own[k] = fl_fold_read_event(&plan->kind[k], &v, &s, f[k]);
-        f[k][F_NEW] = peer_hash[k] ? (float)fresh[k] : -1;
-        select_slots(&plan->of_kind[k], f[k], features);
-        carry->z[k] = f[k][F_SURPRISE];
+        float *f = w.f[k];
+        w.own[k] = fl_fold_read_event(&plan->kind[k], &w.view[k], &w.at,
+                                      w.log[KIND_LOGS * k + LOG_RATIO], f);
+        f[F_NEW] = w.peer_hash[k] ? (float)w.fresh[k] : -1;
+        select_slots(&plan->of_kind[k], f, features);
+        carry->z[k] = f[F_SURPRISE];
     }
     int lead = plan->payer >= 0 ? plan->payer : 0;
     if (plan->kinds && rec[lead]) {
-        carry->explain = 1 - (1 - e[E_EXPLAIN]) * (1 - f[lead][F_EXPLAIN]);
-        carry->label[1] = own[lead].log_ratio;
+        carry->explain = 1 - (1 - e[E_EXPLAIN]) * (1 - w.f[lead][F_EXPLAIN]);
+        carry->label[1] = w.own[lead].log_ratio;
     }
-    for (uint32_t k = 0; k < plan->kinds; k++) {
-        if (!rec[k]) continue;
-        record *r = record_of(rec[k]);
-        int peer = plan->peer[k];
-        if (peer >= 0 && rec[peer]) {
-            float key[NEIGHBOURS];
-            peer_keys(f[peer], key);
-            update_peer(r, key, s.at.weight[3]);
-        }
-        update_novelty(r, &s, fresh[k], peer_hash[k], own_map[k]);
-        update_amount(&plan->kind[k], r, &s, &own[k]);
-        update_visit(r, &s);
-        update_marks(r, &s);
-        update_common(r, &s);
-    }
+    update_kinds(plan, rec, &w);
+    const float *log = w.log + KIND_LOGS * (plan->kinds ? plan->kinds : 1);
     for (uint32_t i = 0; i < plan->pairs; i++) {
-        if (!pair || !pair[i]) {
-            absent(&plan->of_pair[i], features);
-            continue;
-        }
-        record *r = record_of(pair[i]);
-        touch(r, &s.at);
-        const view v = fl_fold_view(r, &s.at, clock_us, s.now_s);
-        fl_fold_read_state(plan, &plain, &v, p);
-        const against pair_own = fl_fold_read_event(&plain, &v, &s, p);
-        p[F_NEW] = -1;
-        select_slots(&plan->of_pair[i], p, features);
-        update_amount(&plain, r, &s, &pair_own);
-        update_marks(r, &s);
-        update_common(r, &s);
+        if (pair && pair[i]) step_pair(plan, i, record_of(pair[i]), &w.at, log[i], features);
+        else absent(&plan->of_pair[i], features);
     }
 }

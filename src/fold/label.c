@@ -10,7 +10,7 @@ enum { SILENCE_S = 30 * 86400 };
 /* Move the labels' sums to the moment's epochs. */
 static void touch(record *r, const moment *m, int64_t clock_us)
 {
-    float by[COLUMNS];
+    float by[LANES];
     if (epochs_behind(m, r->label_epoch, by)) {
         r->label_epoch = m->epoch;
         for (int q = 0; q < L_LABEL_COUNT; q++)

@@ -65,7 +65,7 @@ static void name_feature(const fl_fold_plan *p, const char *owner, const slot *s
 static bool layout_block(fl_fold_plan *p, block *b, int kind, const char *owner, bool pair)
 {
     b->first = p->features;
-    b->count = b->reads = 0;
+    b->count = b->reads = b->runs = 0;
     uint32_t slots = kind == -1 ? E_COUNT : SLOT_COUNT;
     for (uint32_t i = 0; i < slots; i++) {
         const slot *s = kind == -1 ? fl_fold_event_slot(i) : fl_fold_slot(i);
@@ -79,7 +79,10 @@ static bool layout_block(fl_fold_plan *p, block *b, int kind, const char *owner,
             b->read[b->reads] = (uint16_t)i;
             b->read_at[b->reads++] = p->features;
         }
-        b->from[b->count++] = (uint16_t)i;
+        slot_run *last = b->runs ? &b->run[b->runs - 1] : NULL;
+        if (last && last->from + last->count == i) last->count++;
+        else b->run[b->runs++] = (slot_run){(uint16_t)i, 1};
+        b->count++;
         p->features++;
     }
     return true;

@@ -211,11 +211,15 @@ enum {
 const slot *fl_fold_slot(uint32_t i);       /* of an entity: [SLOT_COUNT] */
 const slot *fl_fold_event_slot(uint32_t i); /* of the event: [E_COUNT] */
 
-/* Where one block's slots go: slot `from[i]` to feature `first + i`. */
+/* Where one block's slots go: in runs, slots from `from` on to as many features; all features of a block lie together
+ * and so the runs follow each other from `first` on. */
 typedef struct {
-    uint32_t first, count, reads;
-    uint16_t from[SLOT_COUNT],
-        read[SLOT_COUNT]; /* read: slots of fl_fold_read; its feature is read_at */
+    uint16_t from, count;
+} slot_run;
+typedef struct {
+    uint32_t first, count, reads, runs;
+    slot_run run[SLOT_COUNT];
+    uint16_t read[SLOT_COUNT]; /* slots of fl_fold_read; its feature is read_at */
     uint32_t read_at[SLOT_COUNT];
 } block;
 
@@ -249,8 +253,8 @@ florin_status fl_fold_plan_layout(fl_fold_plan *plan, florin_error *err);
 /* Which bin of a tail x falls into. */
 static inline uint32_t tail_bin(const tail *t, float x)
 {
-    uint32_t b = 0;
-    while (b < TAIL_EDGES && x >= t->edge[b]) b++;
+    uint32_t b = 0; /* edges ascend: the bin is how many are not above x */
+    for (int i = 0; i < TAIL_EDGES; i++) b += x >= t->edge[i];
     return b;
 }
 
@@ -268,6 +272,9 @@ void fl_fold_normal_add(const kind_plan *k, own_normal *n, float amount, float m
                         float log_ratio);
 /* Logarithm for features: own code for equal bits everywhere; x > 0. */
 float fl_fold_log(float x);
+/* The same for n numbers in place; n is a multiple of LOGS_STEP. */
+enum { LOGS_STEP = 4 };
+void fl_fold_logs(float *x, uint32_t n);
 float fl_fold_exp(float x);
 
 #endif

@@ -5,22 +5,17 @@
 #include "fold/plan.h"
 #include "fold/step.h"
 
-view fl_fold_view(const record *r, const moment *m, int64_t clock_us, uint32_t now_s)
-{
-    view v = {.r = r, .clock_us = clock_us, .now_s = now_s};
-    epochs_behind(m, r->epoch, v.event);
-    epochs_behind(m, r->label_epoch, v.label);
-    for (int s = 0; s < COLUMNS; s++) {
-        v.event[s] *= m->fade[s];
-        v.label[s] *= m->fade[s];
-    }
-    return v;
-}
-
 /* a over b, both kept relative to the same epoch; unknown once b has all but faded. */
 static float share(float a, float b, float fade, float unknown)
 {
     return b * fade > 1e-6f ? a / b : unknown;
+}
+
+/* The same at every scale. */
+static inline void shares(const float a[SCALES], const float b[SCALES], const float fade[SCALES],
+                          float unknown, float out[SCALES])
+{
+    for (int s = 0; s < SCALES; s++) out[s] = b[s] * fade[s] > 1e-6f ? a[s] / b[s] : unknown;
 }
 
 /* Set bits of a word, without the instruction that not every x86 has. Warren, Hacker's Delight 5-1. */
@@ -46,13 +41,12 @@ static void read_activity(const view *v, float *f)
 {
     const record *r = v->r;
     f[F_EVENTS] = (float)r->events;
-    f[F_TENURE] = age_days(v->now_s, r->first_s);
     f[F_SINCE] = r->events ? days_between(r->seen_us, v->clock_us) : -1;
     for (int s = 0; s < SCALES; s++) {
         f[F_COUNT_1H + s] = r->acc[Q_COUNT][s] * v->event[s];
-        f[F_MEAN_1H + s] = share(r->acc[Q_SUM][s], r->acc[Q_COUNT][s], v->event[s], -1);
         f[F_NEW_1H + s] = r->acc[Q_NEW][s] * v->event[s];
     }
+    shares(r->acc[Q_SUM], r->acc[Q_COUNT], v->event, -1, f + F_MEAN_1H);
     for (int s = 1; s < SCALES; s++) f[F_SUM_1D + s - 1] = r->acc[Q_SUM][s] * v->event[s];
     f[F_COUNT_90D] = r->quarter[0] * v->event[4];
     f[F_SUM_90D] = r->quarter[2] * v->event[4];
@@ -79,7 +73,6 @@ static void read_marks(const view *v, float *f)
     f[F_MARK1_SHARE] = share(r->acc[Q_MARK1][3], count, v->event[3], 0);
     f[F_MARK2_SHARE] = share(r->slow[1][1], count, v->event[3], 0);
     f[F_MARK3_SHARE] = share(r->slow[1][3], count, v->event[3], 0);
-    f[F_MARKED_AGE] = age_days(v->now_s, r->marked_s);
     f[F_MARKED_90D] = r->quarter[3] * v->event[4];
 }
 
@@ -89,7 +82,6 @@ static void read_normal(const kind_plan *k, const view *v, float *f)
     f[F_NORMAL] = r->normal.weight > 0 || k->mean > 0 ? normal_mean(k, &r->normal) : -1;
     for (int s = 1; s < SCALES; s++) f[F_HIGH_1D + s - 1] = r->acc[Q_HIGH][s] * v->event[s];
     f[F_HIGH_SHARE] = share(r->acc[Q_HIGH][2], r->acc[Q_COUNT][2], v->event[2], 0);
-    for (int i = 0; i < HIGHS; i++) f[F_HIGH_AGE_1 + i] = age_days(v->now_s, r->high_s[i]);
     f[F_RATIO_MAX_7D] = r->ratio_max[0] * v->event[2];
     f[F_RATIO_MAX_30D] = r->ratio_max[1] * v->event[3];
 }
@@ -112,15 +104,17 @@ static void read_novelty(const fl_fold_plan *plan, const view *v, float *f)
 static void read_labels(const view *v, float *f)
 {
     const record *r = v->r;
-    for (int s = 0; s < SCALES; s++) {
-        const float fade = v->label[s + 1];
-        f[F_BAD_RATE_1D + s] = share(r->label[L_BAD][s], r->label[L_SEEN][s], fade, -1);
-        if (s == 3) break;
-        f[F_LABELS_1D + s] = r->label[L_SEEN][s] * fade;
-        f[F_BAD_1D + s] = r->label[L_BAD][s] * fade;
-        if (s == 0) continue;
-        f[F_OWN_7D + s - 1] = r->label[L_OWN][s] * fade;
-        f[F_OWN_RATE_7D + s - 1] = share(r->label[L_OWN][s], r->label[L_SEEN][s], fade, -1);
+    const float *fade = v->label + 1;
+    float own[SCALES];
+    shares(r->label[L_BAD], r->label[L_SEEN], fade, -1, f + F_BAD_RATE_1D);
+    shares(r->label[L_OWN], r->label[L_SEEN], fade, -1, own);
+    for (int s = 0; s < 3; s++) {
+        f[F_LABELS_1D + s] = r->label[L_SEEN][s] * fade[s];
+        f[F_BAD_1D + s] = r->label[L_BAD][s] * fade[s];
+    }
+    for (int s = 1; s < 3; s++) {
+        f[F_OWN_7D + s - 1] = r->label[L_OWN][s] * fade[s];
+        f[F_OWN_RATE_7D + s - 1] = own[s];
     }
     f[F_BAD_TOTAL] = (float)r->bads;
     f[F_BAD_SHARE] = r->labelled ? (float)r->bads / (float)r->labelled : -1;
@@ -132,20 +126,31 @@ static void read_labels(const view *v, float *f)
 static void read_edges(const view *v, float *f)
 {
     const record *r = v->r;
-    const uint32_t now_s = v->now_s;
-    f[F_LABELLED_AGE] = age_days(now_s, r->edge_last_s);
     f[F_LAST_LABEL] = r->labelled ? (float)r->last_bad : -1;
     f[F_RUN] = (float)r->run;
-    f[F_RUN_FIRST_AGE] = age_days(now_s, r->run_first_s);
     f[F_RUN_GAP] = r->run ? r->run_gap_d : -1;
     f[F_RUN_RATIO] = r->run ? r->run_ratio_sum / (float)r->run : -1;
-    f[F_RUN_ARRIVAL_AGE] = age_days(now_s, r->run_arrival_s);
     f[F_OWN_RUN] = (float)r->own_run;
-    f[F_OWN_FIRST_AGE] = age_days(now_s, r->own_first_s);
-    f[F_OWN_LAST_AGE] = age_days(now_s, r->edge_own_s);
-    f[F_BAD_AGE] = age_days(now_s, r->edge_bad_s);
-    f[F_GOOD_AGE] = age_days(now_s, r->edge_good_s);
     f[F_GOOD_TAIL] = (float)r->good_tail;
+}
+
+/* All ages at once: of the stamps from edge_last_s to first_s, and of the last high amounts. */
+static void read_ages(const view *v, float *f)
+{
+    enum { EDGES = 9, ALL = EDGES + HIGHS, ROOM = 16 };
+    static const uint16_t slot_of[ALL] = {
+        F_LABELLED_AGE,  F_BAD_AGE,         F_GOOD_AGE,   F_OWN_LAST_AGE, F_RUN_FIRST_AGE,
+        F_OWN_FIRST_AGE, F_RUN_ARRIVAL_AGE, F_MARKED_AGE, F_TENURE,       F_HIGH_AGE_1,
+        F_HIGH_AGE_2,    F_HIGH_AGE_3,      F_HIGH_AGE_4};
+    _Static_assert(offsetof(record, first_s) ==
+                       offsetof(record, edge_last_s) + (EDGES - 1) * sizeof(uint32_t),
+                   "the edges lie side by side");
+    uint32_t at[ROOM] = {0};
+    float age[ROOM];
+    memcpy(at, (const char *)v->r + offsetof(record, edge_last_s), EDGES * sizeof *at);
+    memcpy(at + EDGES, v->r->high_s, sizeof v->r->high_s);
+    for (int i = 0; i < ROOM; i++) age[i] = age_days(v->now_s, at[i]);
+    for (int i = 0; i < ALL; i++) f[slot_of[i]] = age[i];
 }
 
 static void read_visits(const view *v, float *f)
@@ -178,6 +183,7 @@ static void read_visits(const view *v, float *f)
 void fl_fold_read_state(const fl_fold_plan *plan, const kind_plan *k, const view *v, float *f)
 {
     read_activity(v, f);
+    read_ages(v, f);
     read_normal(k, v, f);
     if (plan->risk >= 0) {
         read_labels(v, f);
@@ -188,28 +194,36 @@ void fl_fold_read_state(const fl_fold_plan *plan, const kind_plan *k, const view
     read_visits(v, f);
 }
 
-/* The event's amount over an earlier one. Held inside +-1e6: a decayed mean goes to zero when only events without an
- * amount follow. */
-static float ratio_to(const step *s, float base)
+/* The event's amount over what it was before: the means, the own normal, the largest, the last. Held inside +-1e6: a
+ * decayed mean goes to zero when only events without an amount follow. */
+static void read_ratios(const record *r, const step *s, float normal, float *f)
 {
-    return s->has_amount && base > 0 ? clampf(s->amount / base, -1e6f, 1e6f) : -1;
+    enum { MEANS = SCALES, ROOM = 8 };
+    float base[ROOM] = {0}, ratio[ROOM];
+    memcpy(base, f + F_MEAN_1H, MEANS * sizeof *base);
+    base[MEANS] = normal;
+    base[MEANS + 1] = r->amount_max;
+    base[MEANS + 2] = r->last_amount;
+    for (int i = 0; i < ROOM; i++)
+        ratio[i] = s->has_amount && base[i] > 0 ? clampf(s->amount / base[i], -1e6f, 1e6f) : -1;
+    memcpy(f + F_OVER_MEAN_1H, ratio, MEANS * sizeof *ratio);
+    f[F_OVER_NORMAL] = ratio[MEANS];
+    f[F_OVER_MAX] = ratio[MEANS + 1];
+    f[F_OVER_LAST] = ratio[MEANS + 2];
 }
 
 /* What the event's own amount, hour and values are against the record. */
-against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, float *f)
+against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, float log_ratio,
+                           float *f)
 {
     const record *r = v->r;
     const float fade = v->event[3];
-    for (int i = 0; i < SCALES; i++) f[F_OVER_MEAN_1H + i] = ratio_to(s, f[F_MEAN_1H + i]);
-    float normal = normal_mean(k, &r->normal), log_ratio = 0;
+    float normal = normal_mean(k, &r->normal);
     bool known = s->amount > 0 && normal > 0;
-    if (known) log_ratio = clampf(fl_fold_log(s->amount / normal), -20, 20);
-    float surprise = known ? log_ratio / (normal_spread(k, &r->normal) + 1e-3f) : 0;
-    f[F_OVER_NORMAL] = ratio_to(s, normal);
-    f[F_SURPRISE] = surprise;
+    log_ratio = known ? clampf(log_ratio, -20, 20) : 0;
+    read_ratios(r, s, normal, f);
+    f[F_SURPRISE] = known ? log_ratio / (normal_spread(k, &r->normal) + 1e-3f) : 0;
     f[F_EXPLAIN] = known ? k->ratio.explain[tail_bin(&k->ratio, log_ratio)] : 0;
-    f[F_OVER_MAX] = ratio_to(s, r->amount_max);
-    f[F_OVER_LAST] = ratio_to(s, r->last_amount);
     f[F_LOG_Z] = 0;
     float w = r->month[M_LOG_WEIGHT];
     if (s->amount > 0 && w * fade > 1.5f) {

@@ -12,6 +12,7 @@
 
 enum {
     COLUMNS = 5, /* the scales and 90 days */
+    LANES = 8,   /* their places in vectors */
     EPOCH_HALVINGS = 32,
     SCALES = 4,      /* half-lives: 1 hour, 1 day, 7 days, 30 days */
     HIGHS = 4,       /* times kept of the last events with a high amount */
@@ -108,8 +109,7 @@ static inline int64_t elapsed_us(int64_t a, int64_t b)
  * differ between versions. The fraction's exp is its Taylor series about 1/2, to the 8th power. */
 static inline double half_power(double x)
 {
-    if (!(x < 1000)) return 0;
-    int i = (int)x;
+    int i = (int)(x < 1000 ? x : 1000);
     double f = (x - i - 0.5) * -0.69314718055994531, q = f * f;
     double p = 1 + f + q * (0.5 + f * (1.0 / 6)) + q * q * (1.0 / 24 + f * (1.0 / 120)) +
                q * q * q * (1.0 / 720 + f * (1.0 / 5040) + q * (1.0 / 40320));
@@ -117,7 +117,7 @@ static inline double half_power(double x)
         uint64_t u;
         double v;
     } scale = {(uint64_t)(1023 - i) << 52};
-    return p * 0.70710678118654752 * scale.v;
+    return x < 1000 ? p * 0.70710678118654752 * scale.v : 0;
 }
 
 /* A moment on the scales' common grid. Sums are kept relative to the start of the epoch they were last touched in
@@ -126,20 +126,23 @@ static inline double half_power(double x)
  * an entity has, and the five powers belong to the moment, not to the record. */
 typedef struct {
     uint16_t epoch; /* of the 1-hour scale; those of the others follow from it: see epochs_behind */
-    float fade[COLUMNS], weight[COLUMNS]; /* 2^-x, 2^x; x < EPOCH_HALVINGS */
+    _Alignas(16) float fade[LANES], weight[LANES]; /* [COLUMNS] 2^-x, 2^x; x < EPOCH_HALVINGS */
 } moment;
 
 static const uint16_t SCALE_HOURS[COLUMNS] = {1, 24, 168, 720, 2160};
 
 static inline moment moment_of(int64_t clock_us)
 {
-    double hours = (double)clock_us * (1.0 / 3.6e9) + 175320.0; /* since 1950 */
+    static const double scale[LANES] = {1, 24, 168, 720, 2160, 2160, 2160, 2160};
+    double hours = (double)clock_us * (1.0 / 3.6e9) + 175320.0, x[LANES]; /* since 1950 */
     moment m;
     hours = hours < 0 ? 0 : hours > 2e6 ? 2e6 : hours;
     m.epoch = (uint16_t)(hours * (1.0 / EPOCH_HALVINGS));
-    for (int s = 0; s < COLUMNS; s++) {
-        double begin = (double)(m.epoch / SCALE_HOURS[s] * SCALE_HOURS[s]) * EPOCH_HALVINGS;
-        double g = half_power((hours - begin) / SCALE_HOURS[s]);
+    for (int s = 0; s < LANES; s++) x[s] = 0;
+    for (int s = 0; s < COLUMNS; s++)
+        x[s] = hours - (double)(m.epoch / SCALE_HOURS[s] * SCALE_HOURS[s]) * EPOCH_HALVINGS;
+    for (int s = 0; s < LANES; s++) {
+        double g = half_power(x[s] / scale[s]);
         m.fade[s] = (float)g;
         m.weight[s] = (float)(1 / g);
     }
@@ -147,11 +150,11 @@ static inline moment moment_of(int64_t clock_us)
 }
 /* Factors that move sums of epoch `from` to the moment's: exact powers of two, 0 when too small to matter. Moments
  * before `from` leave sums where they are. False: all factors are 1. */
-static inline bool epochs_behind(const moment *m, uint16_t from, float by[COLUMNS])
+static inline bool epochs_behind(const moment *m, uint16_t from, float by[LANES])
 {
     static const float power[] = {1, 0x1p-32f, 0x1p-64f, 0x1p-96f};
-    for (int s = 0; s < COLUMNS; s++) by[s] = 1;
     if (m->epoch <= from) return false;
+    for (int s = COLUMNS; s < LANES; s++) by[s] = 1;
     for (int s = 0; s < COLUMNS; s++) {
         uint32_t behind = (uint32_t)(m->epoch / SCALE_HOURS[s] - from / SCALE_HOURS[s]);
         by[s] = behind < FL_LEN(power) ? power[behind] : 0;

@@ -19,7 +19,7 @@ typedef struct {
 /* A record as seen at a moment: what its sums are multiplied by. */
 typedef struct {
     const record *r;
-    float event[COLUMNS], label[COLUMNS];
+    _Alignas(16) float event[LANES], label[LANES]; /* [COLUMNS] */
     int64_t clock_us;
     uint32_t now_s;
 } view;
@@ -29,11 +29,29 @@ typedef struct {
     float normal, log_ratio; /* 0 where unknown */
 } against;
 
-view fl_fold_view(const record *r, const moment *m, int64_t clock_us, uint32_t now_s);
+static inline view fl_fold_view(const record *r, const moment *m, int64_t clock_us, uint32_t now_s)
+{
+    view v = {.r = r, .clock_us = clock_us, .now_s = now_s};
+    float by[LANES];
+    memcpy(v.event, m->fade, sizeof v.event);
+    memcpy(v.label, m->fade, sizeof v.label);
+    if (epochs_behind(m, r->epoch, by))
+        for (int s = 0; s < LANES; s++) v.event[s] = by[s] * m->fade[s];
+    if (epochs_behind(m, r->label_epoch, by))
+        for (int s = 0; s < LANES; s++) v.label[s] = by[s] * m->fade[s];
+    return v;
+}
 /* Everything that a record says without an event: fills the slots marked as read. */
 void fl_fold_read_state(const fl_fold_plan *plan, const kind_plan *k, const view *v, float *f);
 /* The other slots. f holds what fl_fold_read_state gave. */
-against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, float *f);
+against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, float log_ratio,
+                           float *f);
+/* The amount over the own normal, of which fl_fold_read_event wants the logarithm; 1 where there is none. */
+static inline float ratio_of(const kind_plan *k, const record *r, const step *s)
+{
+    float normal = normal_mean(k, &r->normal);
+    return s->amount > 0 && normal > 0 ? s->amount / normal : 1;
+}
 
 /* Set the bit of `hash` in a map of `bits` bits; true if it was not set. */
 static inline bool map_add(uint64_t *map, uint32_t bits, uint64_t hash)
