@@ -166,7 +166,7 @@ static florin_status open_all(fl_importer *m, bool plain)
     uint64_t rows = 0;
     for (uint32_t i = 0; i < m->schema->sources && !st; i++)
         if (m->path[i] && m->schema->source[i].label_of < 0) rows += m->relation[i].rows;
-    if (!st) st = fl_log_writer_expect(m->w, rows, m->err);
+    if (!st) fl_log_writer_expect(m->w, rows);
     if (!st) clear_temp(temp);
     free(rejects);
     free(temp);

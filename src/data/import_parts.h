@@ -104,6 +104,8 @@ florin_status fl_import_blame(fl_importer *m, uint32_t source, florin_status st)
 /* columns: of a plain file, else 0. */
 florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, florin_error *err);
 void fl_batch_close(fl_batch *b);
+/* Bytes of one, its cells in so many columns included. */
+size_t fl_batch_bytes(const fl_schema *s, uint32_t columns);
 /* The cells become rows, labels and rejects. Several batches may be decoded at once. */
 florin_status fl_batch_decode(fl_batch *b, const fl_importer *m, const fl_select_columns *columns,
                               florin_error *err);

@@ -24,7 +24,7 @@ static void *part(uint8_t **p, size_t n)
     return at;
 }
 
-/* Called twice: to measure from NULL, then to place. */
+/* Called twice: to measure, then to place. */
 static size_t place_arrays(fl_batch *b, const fl_schema *s, uint32_t columns, uint8_t *p)
 {
     const size_t n = FL_BATCH_ROWS;
@@ -57,13 +57,19 @@ static size_t place_arrays(fl_batch *b, const fl_schema *s, uint32_t columns, ui
     return (size_t)(p - start);
 }
 
-florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, florin_error *err)
+size_t fl_batch_bytes(const fl_schema *s, uint32_t columns)
 {
     static uint8_t origin[1];
+    fl_batch b;
+    return place_arrays(&b, s, columns, origin);
+}
+
+florin_status fl_batch_open(fl_batch *b, const fl_schema *s, uint32_t columns, florin_error *err)
+{
     memset(b, 0, sizeof *b);
     if (fl_duck_chunk_max() > FL_BATCH_ROWS)
         return fl_fail(err, FLORIN_EINTERNAL, "DuckDB's chunks have %u rows", fl_duck_chunk_max());
-    b->memory = fl_alloc(place_arrays(b, s, columns, origin), 1);
+    b->memory = fl_alloc(fl_batch_bytes(s, columns), 1);
     if (!b->memory) return fl_fail(err, FLORIN_ENOMEM, "import");
     place_arrays(b, s, columns, b->memory);
     return FLORIN_OK;

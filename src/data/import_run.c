@@ -5,10 +5,11 @@
 #include "data/import_parts.h"
 
 enum {
+    GROUP_MIN = 2,
     GROUP_MAX = 32,
     STATIONS = 3,
     ITEMS_MAX = 3 + FL_KINDS_MAX + FL_CATEGORIES_MAX + GROUP_MAX,
-    MEMORY_PER_CHUNK = 16 << 20, /* of --memory, for each chunk of a group */
+    WAITING_BYTES = 64 << 20, /* of all groups, about */
     CARDS_SURE = 16
 };
 
@@ -330,17 +331,25 @@ static void move_on(run *x)
     x->reading = g;
 }
 
+/* Chunks in a group: enough to keep the threads busy, few enough that wide tables wait in little memory. */
+static uint32_t group_size(const run *x, uint32_t columns)
+{
+    const florin_context *ctx = x->m->ctx;
+    uint64_t memory = ctx && ctx->memory_bytes ? ctx->memory_bytes / 16 : WAITING_BYTES;
+    if (memory > WAITING_BYTES) memory = WAITING_BYTES;
+    uint64_t n = memory / STATIONS / fl_batch_bytes(x->m->schema, columns);
+    return n < GROUP_MIN ? GROUP_MIN : n > GROUP_MAX ? GROUP_MAX : (uint32_t)n;
+}
+
 static florin_status open_run(run *x, const char *sql)
 {
     fl_importer *m = x->m;
-    uint64_t memory = m->ctx && m->ctx->memory_bytes ? m->ctx->memory_bytes : UINT64_C(2) << 30,
-             n = memory / MEMORY_PER_CHUNK;
-    x->group_size = n < 4 ? 4 : n > GROUP_MAX ? GROUP_MAX : (uint32_t)n;
+    uint32_t columns = x->plain ? fl_plain_wanted(x->plain) : x->columns->columns;
     florin_status st = FLORIN_OK;
-    uint32_t columns = x->plain ? fl_plain_wanted(x->plain) : 0;
+    x->group_size = group_size(x, columns);
     for (uint32_t g = 0; g < STATIONS; g++)
         for (uint32_t i = 0; i < x->group_size && !st; i++)
-            st = fl_batch_open(&x->station[g].batch[i], m->schema, columns, m->err);
+            st = fl_batch_open(&x->station[g].batch[i], m->schema, x->plain ? columns : 0, m->err);
     x->reading = &x->station[0];
     x->decoding = &x->station[1];
     x->storing = &x->station[2];

@@ -221,14 +221,12 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
     return FLORIN_OK;
 }
 
-florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error *err)
+void fl_log_writer_expect(fl_log_writer *w, uint64_t rows)
 {
     fl_map64 ids;
-    if (w->ids.count || rows > EXPECTED_MAX) return FLORIN_OK;
-    if (!fl_map64_init(&ids, (size_t)rows)) return fl_fail(err, FLORIN_ENOMEM, "%s", w->path);
+    if (w->ids.count || rows > EXPECTED_MAX || !fl_map64_init(&ids, (size_t)rows)) return;
     fl_map64_free(&w->ids);
     w->ids = ids;
-    return FLORIN_OK;
 }
 
 const uint8_t *fl_log_writer_key(const fl_log_writer *w)

@@ -23,7 +23,7 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
                                  bool sorted, bool keep_ids, const florin_context *ctx,
                                  florin_error *err);
 /* Tell how many rows will come, about: saves growing. */
-florin_status fl_log_writer_expect(fl_log_writer *w, uint64_t rows, florin_error *err);
+void fl_log_writer_expect(fl_log_writer *w, uint64_t rows);
 /* A row with this id_hash comes next, after some work of the caller: hides the wait for memory. */
 void fl_log_writer_soon(const fl_log_writer *w, uint64_t event_id);
 /* The key of its identifiers (16 bytes), for fl_entity_hash. */

@@ -97,8 +97,8 @@ static florin_status open_log(sim_writer *x, const fl_simulate_options *opt,
 {
     const char *names[SIM_CATEGORIES];
     florin_status st = fl_log_writer_open(&x->log, opt->log, x->schema, true, true, ctx, err);
-    if (!st) st = fl_log_writer_expect(x->log, opt->events, err);
     if (st) return st;
+    fl_log_writer_expect(x->log, opt->events);
     for (int i = 0; i < SIM_CATEGORIES; i++) names[i] = sim_categories[i].name;
     st = value_codes(x, FIELD_CATEGORY, names, SIM_CATEGORIES, x->category, err);
     if (!st) st = value_codes(x, FIELD_COUNTRY, sim_country, SIM_COUNTRIES, x->country, err);

@@ -527,11 +527,25 @@ static florin_status check_columns(const fl_relation *r, const fl_schema *s, con
     return st;
 }
 
-/* From the length of the first lines. */
-static uint64_t count_rows(const look *l, const char *path)
+/* A file of Parquet says it, a text's first lines let it be guessed. */
+static uint64_t count_rows(const look *l, fl_duck *db, const char *path)
 {
     size_t lines = 0;
-    if (l->kind == TABLE_PARQUET || has_ending(path, ".gz") || has_ending(path, ".zst")) return 0;
+    if (l->kind == TABLE_PARQUET) {
+        fl_duck_result *q = NULL;
+        fl_buf sql = {0};
+        uint64_t rows = 0, n = 0;
+        fl_buf_puts(&sql, "SELECT CAST(sum(num_rows) AS UBIGINT) FROM parquet_file_metadata(");
+        add_quoted(&sql, path, '\'');
+        fl_buf_puts(&sql, ")");
+        if (!sql.failed && !fl_duck_query(&q, db, sql.data, false, NULL) &&
+            !fl_duck_next(q, &rows, NULL) && rows && !fl_duck_null(q, 0, 0))
+            n = *(const uint64_t *)fl_duck_data(q, 0);
+        fl_duck_result_free(q);
+        fl_buf_free(&sql);
+        return n;
+    }
+    if (has_ending(path, ".gz") || has_ending(path, ".zst")) return 0;
     for (size_t i = 0; i < l->head_len; i++) lines += l->head[i] == (l->cr ? '\r' : '\n');
     return lines < 2 ? 0 : l->bytes / (l->head_len / lines);
 }
@@ -548,7 +562,7 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
     out->header = src ? src->header : out->columns && strcmp(out->name[0], "column0") != 0;
     out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && out->header ? 2 : 1;
     if (!st && src) st = check_columns(out, schema, src, path, err);
-    if (!st) out->rows = count_rows(&l, path);
+    if (!st) out->rows = count_rows(&l, db, path);
     free(l.head);
     if (st) fl_relation_free(out);
     return st;
