@@ -177,13 +177,14 @@ typedef struct {
     florin_format format;    /* text or JSON */
     const char *work_folder; /* where logs and models will lie; NULL: "." */
     const char *data_folder; /* where data sets lie; NULL: not looked at */
+    int bench; /* also measure the machine's peaks and where each kernel stands: some seconds on idle cores */
 } florin_doctor_options;
 #define FLORIN_DOCTOR_INIT                                                                         \
     {                                                                                              \
-        sizeof(florin_doctor_options), FLORIN_TEXT, NULL, NULL                                     \
+        sizeof(florin_doctor_options), FLORIN_TEXT, NULL, NULL, 0                                  \
     }
 
-/* Writes CPU tier, cores, memory, libraries, disk, limits and what to fix. FLORIN_EIO: something must be
+/* Writes CPU tier, cores, memory, libraries, disk, limits and what to fix (bench needs the context's monotonic_us). FLORIN_EIO: something must be
  * fixed before Florin can work here (the report names it). */
 FLORIN_CHECKED florin_status florin_doctor(const florin_context *ctx,
                                            const florin_doctor_options *opt, florin_error *err);

@@ -16,6 +16,19 @@ few() { (ulimit -n 64; "$FLORIN" doctor --json); }
 fails 6 'must be fixed' few
 equal "$(json out.txt ok)" false
 has out.txt 'ulimit -n'
+# --bench: peaks of one thread, and each kernel's share of them; no speed is asked for.
+ok "$FLORIN" doctor --bench --threads 1
+has out.txt '^peaks of 1 thread$'
+has out.txt '^  reads .*L1 [0-9.]+.*L2 [0-9.]+.*L3 [0-9.]+.*memory [0-9.]+ +GB/s'
+has out.txt '^  latency .*memory [0-9.]+ +ns'
+has out.txt '^linear 1 x 256 x 768 .* GB/s .*% L2 reads'
+ok "$FLORIN" doctor --bench --json
+cp out.txt bench.json
+equal "$(json bench.json bench.peaks.0.threads)" 1
+for work in 'linear 64 x 256 x 768' 'training: head' 'bf16' 'fold' 'forest'; do grep -q "$work" bench.json; done
+for n in $(grep -oE '"(rate|limit)": *[^,}]*' bench.json | grep -oE '[^ :]+$'); do
+    awk -v n="$n" 'BEGIN { exit !(n > 0) }' || die "a rate or limit is $n"
+done
 public_folder closed
 chmod 755 "$PUBLIC/closed"
 if [ "$(id -u)" = 0 ]; then

@@ -43,8 +43,8 @@ const cli_command cli_commands[] = {
      "florin replay bank.log --model fraud.florin --from 2025-06-01 --check", cmd_replay},
     {"report", "put results of eval, pretrain and score on one page", "RESULT.json ... --out PAGE.html",
      "florin report fraud.json --title 'My bank' --out report.html", cmd_report},
-    {"doctor", "what this machine offers, and what to fix", "[FOLDER]",
-     "florin doctor            # looks at the current folder's disk\nflorin doctor /var/lib/florin --json", cmd_doctor},
+    {"doctor", "what this machine offers, and what to fix", "[FOLDER] [--bench]",
+     "florin doctor            # looks at the current folder's disk\nflorin doctor /var/lib/florin --json\nflorin doctor --bench    # what this machine reaches, and each kernel beside it", cmd_doctor},
     {NULL, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -1,5 +1,6 @@
 /* florin_doctor: looks at the machine and says what to fix. Reads /proc and /sys; what is not there is left out.
  * Everything is collected into one JSON tree first; the text report is made from it. */
+#include "api/doctor_bench.h"
 #include "base/base.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -245,6 +246,8 @@ static void write_text(const florin_context *ctx, const report *r)
     if (!json_array_size(r->fix)) fl_writef(ctx, "to fix     nothing\n");
     json_array_foreach(r->fix, i, v)
         fl_writef(ctx, "%s  %s\n", i ? "         " : "to fix   ", json_string_value(v));
+    if (json_object_get(r->root, "bench"))
+        fl_doctor_bench_text(ctx, json_object_get(r->root, "bench"));
 }
 
 florin_status florin_doctor(const florin_context *ctx, const florin_doctor_options *opt,
@@ -267,6 +270,11 @@ florin_status florin_doctor(const florin_context *ctx, const florin_doctor_optio
     look_at_disk(&r, opt->work_folder ? opt->work_folder : ".");
     look_at_limits(&r);
     if (opt->data_folder) look_at_data(&r, opt->data_folder);
+    if (opt->bench) {
+        json_t *bench;
+        if ((st = fl_doctor_bench(&bench, ctx, err))) goto done;
+        json_object_set_new(r.root, "bench", bench);
+    }
     json_object_set(r.root, "fix", r.fix);
     json_object_set_new(r.root, "ok", json_boolean(!r.blocking));
     if (opt->format == FLORIN_JSON) fl_json_write(ctx, r.root);
