@@ -7,6 +7,12 @@
 
 enum { TEXT_MAX = 65536, WHAT_SHIFT = 16, INDEX_MASK = 0xffff };
 
+/* What events of a type have, side by side: the schema's own description of it fills many cache lines. */
+typedef struct {
+    uint32_t field[4]; /* by what - FLORIN_ENTITY: bit i: it has field i */
+    bool is_event, amount;
+} event_type;
+
 struct florin_scorer {
     florin_model *model;
     const fl_schema *schema;
@@ -21,6 +27,7 @@ struct florin_scorer {
         *error;    /* [2][batch_max]: of the caller's events; of those that reached the live path */
     uint32_t last; /* events of the last call */
     uint32_t *row_of; /* [batch_max] place in the live path's batch, FL_NONE: refused */
+    event_type type[FL_SOURCES_MAX];
 };
 
 /* ---- opening ---- */
@@ -90,6 +97,26 @@ static florin_status open_batch(florin_scorer *s, florin_error *err)
                : fl_fail(err, FLORIN_ENOMEM, "scorer: a batch of %zu events", n);
 }
 
+static uint32_t bits_of(const fl_expr *expr, uint32_t n)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < n; i++) bits |= (uint32_t)(expr[i].sql != NULL) << i;
+    return bits;
+}
+
+static void read_types(florin_scorer *s)
+{
+    const fl_schema *schema = s->schema;
+    for (uint32_t i = 0; i < schema->sources; i++) {
+        const fl_source *src = &schema->source[i];
+        s->type[i] = (event_type){
+            {bits_of(src->entity, schema->kinds), bits_of(src->category, schema->categories),
+             bits_of(src->number, schema->numbers), bits_of(src->mark, schema->marks)},
+            src->label_of < 0,
+            src->amount.sql != NULL};
+    }
+}
+
 florin_status florin_scorer_open(florin_scorer **out, florin_model *model,
                                  const florin_scorer_options *opt, florin_error *err)
 {
@@ -105,6 +132,7 @@ florin_status florin_scorer_open(florin_scorer **out, florin_model *model,
     s->model = model;
     atomic_fetch_add(&model->users, 1);
     s->schema = fl_model_schema(model->model);
+    read_types(s);
     florin_status st = read_options(s, opt, &o, key, err);
     if (!st) st = fl_scorer_open(&s->live, model->model, &o, err);
     if (!st) st = open_batch(s, err);
@@ -240,8 +268,9 @@ static florin_status take_number(const florin_value *v, const char *name, florin
 }
 
 /* seen [4]: fields of the event so far, by what - FLORIN_ENTITY. */
-static florin_status take_value(const florin_scorer *s, const fl_source *src, const florin_value *v,
-                                uint32_t seen[4], fl_event *out, florin_error *err)
+static florin_status take_value(const florin_scorer *s, const event_type *type,
+                                const florin_value *v, uint32_t seen[4], fl_event *out,
+                                florin_error *err)
 {
     florin_what what = (florin_what)(v->field >> WHAT_SHIFT);
     uint32_t i = v->field & INDEX_MASK;
@@ -249,12 +278,9 @@ static florin_status take_value(const florin_scorer *s, const fl_source *src, co
         return fl_fail(err, FLORIN_EUSAGE, "field %u is no number that florin_scorer_find gave",
                        v->field);
     const char *name = name_of(s->schema, what, i);
-    const fl_expr *expr = what == FLORIN_ENTITY     ? &src->entity[i]
-                          : what == FLORIN_CATEGORY ? &src->category[i]
-                          : what == FLORIN_NUMBER   ? &src->number[i]
-                                                    : &src->mark[i];
-    if (!expr->sql)
-        return fl_fail(err, FLORIN_ESCHEMA, "event type '%s' has no field '%s'", src->name, name);
+    if (!(type->field[what - FLORIN_ENTITY] >> i & 1))
+        return fl_fail(err, FLORIN_ESCHEMA, "event type '%s' has no field '%s'",
+                       s->schema->source[type - s->type].name, name);
     if (seen[what - FLORIN_ENTITY] >> i & 1)
         return fl_fail(err, FLORIN_EINPUT, "field '%s' is given twice", name);
     seen[what - FLORIN_ENTITY] |= UINT32_C(1) << i;
@@ -285,21 +311,19 @@ static florin_status take_id(const char *id, uint32_t n, uint32_t type, uint64_t
     return FLORIN_OK;
 }
 
-static const fl_source *type_of(const florin_scorer *s, uint32_t type)
+static const event_type *type_of(const florin_scorer *s, uint32_t type)
 {
-    return type < s->schema->sources && s->schema->source[type].label_of < 0
-               ? &s->schema->source[type]
-               : NULL;
+    return type < FL_SOURCES_MAX && s->type[type].is_event ? &s->type[type] : NULL;
 }
 
 /* What import would have made of it. */
 static florin_status take_event(const florin_scorer *s, const florin_event *e, fl_event *out,
                                 florin_error *err)
 {
-    const fl_source *src = type_of(s, e->type);
+    const event_type *type = type_of(s, e->type);
     uint32_t seen[4] = {0};
     memset(out, 0, sizeof *out);
-    if (!src)
+    if (!type)
         return fl_fail(err, FLORIN_ESCHEMA, "event type %u: florin_scorer_find gives the numbers",
                        e->type);
     florin_status st = take_id(e->id, e->id_n, e->type, &out->id, err);
@@ -307,18 +331,19 @@ static florin_status take_event(const florin_scorer *s, const florin_event *e, f
     out->type = (uint8_t)e->type;
     out->time_us = e->time_us;
     out->amount_minor = e->amount_minor;
-    if (src->amount.sql && e->amount_minor == FLORIN_NO_AMOUNT)
+    if (type->amount && e->amount_minor == FLORIN_NO_AMOUNT)
         return fl_fail(err, FLORIN_EINPUT, "amount is missing: events of type '%s' have one",
-                       src->name);
-    if (!src->amount.sql && e->amount_minor != FLORIN_NO_AMOUNT)
+                       s->schema->source[e->type].name);
+    if (!type->amount && e->amount_minor != FLORIN_NO_AMOUNT)
         return fl_fail(err, FLORIN_EINPUT,
-                       "amount: events of type '%s' have none: give FLORIN_NO_AMOUNT", src->name);
+                       "amount: events of type '%s' have none: give FLORIN_NO_AMOUNT",
+                       s->schema->source[e->type].name);
     if (e->currency[0] &&
         !fl_currency_pack(s->schema, e->currency, strnlen(e->currency, 4), &out->currency))
         return fl_fail(err, FLORIN_EINPUT, "currency: three letters such as EUR");
     if (e->n_values && !e->values) return fl_fail(err, FLORIN_EINPUT, "values is NULL");
     for (uint32_t i = 0; i < e->n_values && !st; i++)
-        st = take_value(s, src, &e->values[i], seen, out, err);
+        st = take_value(s, type, &e->values[i], seen, out, err);
     return st;
 }
 
