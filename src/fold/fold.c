@@ -35,34 +35,38 @@ enum { NORMAL_MEMORY = 400 }; /* events after which the own normal begins to for
 static const float CLIPPED_WEIGHT = 0.1f;
 static const kind_plan plain = {0, 0.5f, 4.5f, 4.5f, 1.504077f, 1.504077f, {{0}, {0}}}; /* a pair */
 
-/* ln x = e ln 2 + ln m, m within a factor of sqrt 2 of 1: ln m = 2 atanh((m - 1) / (m + 1)), by its series. No branch, and
- * integers only where every processor has vectors of them, so that several are taken at once. */
-static inline float log_of(float x)
+/* ln x = e ln 2 + ln m, m within a factor of sqrt 2 of 1: ln m = 2 atanh((m - 1) / (m + 1)), by its series. Each stage is
+ * a loop over all numbers, without branches and with integers only where every processor has vectors of them. */
+static inline void logs_of(float *x, int n)
 {
     union {
-        double v;
-        uint64_t u;
-    } m = {x}, e;
-    e.u = m.u >> 52 | 0x4330000000000000u; /* 2^52 + the exponent's bits */
-    m.u = (m.u & 0xfffffffffffffu) | 0x3ff0000000000000u;
-    bool upper = m.v > 1.4142135623730951;
-    m.v = upper ? m.v * 0.5 : m.v;
-    e.v = e.v - (0x1p52 + 1023) + (upper ? 1 : 0);
-    double s = (m.v - 1) / (m.v + 1), q = s * s;
-    double p =
-        2 * s * (1 + q * (1.0 / 3 + q * (0.2 + q * (1.0 / 7 + q * (1.0 / 9 + q * (1.0 / 11))))));
-    return (float)(p + e.v * 0.69314718055994531);
+        double v[LOGS_STEP];
+        uint64_t u[LOGS_STEP];
+    } m, e;
+    double s[LOGS_STEP], q[LOGS_STEP], p[LOGS_STEP], one[LOGS_STEP];
+    for (int i = 0; i < n; i++) m.v[i] = (double)x[i];
+    for (int i = 0; i < n; i++) e.u[i] = m.u[i] >> 52 | 0x4330000000000000u; /* 2^52 + exponent */
+    for (int i = 0; i < n; i++) m.u[i] = (m.u[i] & 0xfffffffffffffu) | 0x3ff0000000000000u;
+    for (int i = 0; i < n; i++) one[i] = m.v[i] > 1.4142135623730951 ? 1 : 0;
+    for (int i = 0; i < n; i++) m.v[i] *= 1 - 0.5 * one[i];
+    for (int i = 0; i < n; i++) e.v[i] = e.v[i] - (0x1p52 + 1023) + one[i];
+    for (int i = 0; i < n; i++) s[i] = (m.v[i] - 1) / (m.v[i] + 1);
+    for (int i = 0; i < n; i++) q[i] = s[i] * s[i];
+    for (int i = 0; i < n; i++)
+        p[i] = 1.0 / 3 + q[i] * (0.2 + q[i] * (1.0 / 7 + q[i] * (1.0 / 9 + q[i] * (1.0 / 11))));
+    for (int i = 0; i < n; i++) p[i] = 2 * s[i] * (1 + q[i] * p[i]);
+    for (int i = 0; i < n; i++) x[i] = (float)(p[i] + e.v[i] * 0.69314718055994531);
 }
 
 float fl_fold_log(float x)
 {
-    return log_of(x);
+    logs_of(&x, 1);
+    return x;
 }
 
 void fl_fold_logs(float *x, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i += LOGS_STEP)
-        for (uint32_t k = 0; k < LOGS_STEP; k++) x[i + k] = log_of(x[i + k]);
+    for (uint32_t i = 0; i < n; i += LOGS_STEP) logs_of(x + i, LOGS_STEP);
 }
 
 float fl_fold_exp(float x)
