@@ -111,7 +111,7 @@ static void touch(record *r, const moment *m)
     for (int q = 0; q < 2; q++)
         for (int s = 0; s < 4; s++) r->slow[q][s] *= by[slow_column[s]];
     for (int q = 0; q < M_COUNT; q++) r->month[q] *= by[3];
-    for (int q = 0; q < 4; q++) r->quarter[q] *= by[4];
+    for (int q = 0; q < 4; q++) r->quarter[q] *= by[LANE_90D];
     for (int q = 0; q < 2; q++) {
         r->ratio_max[q] *= by[2 + q];
         r->peer_max[q] *= by[3];
@@ -153,7 +153,7 @@ static void update_visit(record *r, const step *s)
         r->visit_items = 0;
         r->slow[0][0] += s->at.weight[2];
         r->slow[0][1] += s->at.weight[3];
-        r->quarter[1] += s->at.weight[4];
+        r->quarter[1] += s->at.weight[LANE_90D];
     }
     r->visit_amount += s->amount;
     count16(&r->visit_items);
@@ -166,7 +166,7 @@ static void update_amount(const kind_plan *k, record *r, const step *s, const ag
         float ratio = mean > 0 ? s->amount / mean : 1;
         if (!s->marks) r->sum += s->amount;
         for (int i = 0; i < SCALES; i++) r->acc[Q_SUM][i] += s->amount * s->at.weight[i];
-        r->quarter[2] += s->amount * s->at.weight[4];
+        r->quarter[2] += s->amount * s->at.weight[LANE_90D];
         r->month[M_LOG] += s->log_amount * s->at.weight[3];
         r->month[M_LOG_SQ] += s->log_amount * s->log_amount * s->at.weight[3];
         r->month[M_LOG_WEIGHT] += s->at.weight[3];
@@ -199,7 +199,7 @@ static void update_marks(record *r, const step *s)
         if (s->marks & 4) r->slow[1][i] += s->at.weight[2 + i];
         if (s->marks & 8) r->slow[1][2 + i] += s->at.weight[2 + i];
     }
-    r->quarter[3] += s->at.weight[4];
+    r->quarter[3] += s->at.weight[LANE_90D];
     r->marked_s = s->now_s;
 }
 
@@ -230,7 +230,7 @@ static void update_common(record *r, const step *s)
         count32(&r->active_days);
     }
     for (int i = 0; i < SCALES; i++) r->acc[Q_COUNT][i] += s->at.weight[i];
-    r->quarter[0] += s->at.weight[4];
+    r->quarter[0] += s->at.weight[LANE_90D];
     if (s->clock_us > r->seen_us || r->events == 1) r->seen_us = s->clock_us;
 }
 
@@ -251,17 +251,18 @@ static void absent(const block *b, float *features)
 
 static void step_of(const fl_fold_plan *plan, const fl_event *event, int64_t clock_us, step *s)
 {
-    memset(s, 0, sizeof *s);
     s->clock_us = clock_us;
     s->time_us = event->time_us;
     s->now_s = stamp(clock_us);
     s->at = moment_of(clock_us);
     s->marks = event->marks;
     s->has_amount = event->amount_minor != FL_AMOUNT_NONE;
-    if (s->has_amount) s->amount = (float)event->amount_minor * plan->unit;
+    s->amount = s->has_amount ? (float)event->amount_minor * plan->unit : 0;
+    s->log_amount = 0;
     for (int i = 0; i < NOVEL_FIELDS; i++)
-        if (plan->novel[i] >= 0 && event->category[plan->novel[i]])
-            s->value[i] = fl_mix64(event->category[plan->novel[i]]) | 1;
+        s->value[i] = plan->novel[i] >= 0 && event->category[plan->novel[i]]
+                          ? fl_mix64(event->category[plan->novel[i]]) | 1
+                          : 0;
     s->second_of_day = (uint32_t)(((event->time_us / FL_SECOND_US) % 86400 + 86400) % 86400);
     s->hour_bin = s->second_of_day / (86400 / HOUR_BINS);
 }
@@ -321,7 +322,7 @@ static void read_kinds(const fl_fold_plan *plan, fl_fold_record *const *rec, con
         record *r = record_of(rec[k]);
         w->fresh[k] = first_meeting(plan, rec, event, (int)k, &w->peer_hash[k], &w->own_map[k]);
         touch(r, &w->at.at);
-        w->view[k] = fl_fold_view(r, &w->at.at, w->at.clock_us, w->at.now_s);
+        fl_fold_view(&w->view[k], r, &w->at.at, w->at.clock_us, w->at.now_s);
         fl_fold_read_state(plan, &plan->kind[k], &w->view[k], w->f[k]);
     }
 }
@@ -370,8 +371,9 @@ static void step_pair(const fl_fold_plan *plan, uint32_t i, record *r, const ste
                       float *features)
 {
     float f[SLOT_COUNT];
+    view v;
     touch(r, &s->at);
-    const view v = fl_fold_view(r, &s->at, s->clock_us, s->now_s);
+    fl_fold_view(&v, r, &s->at, s->clock_us, s->now_s);
     fl_fold_read_state(plan, &plain, &v, f);
     const against own = fl_fold_read_event(&plain, &v, s, log, f);
     f[F_NEW] = -1;

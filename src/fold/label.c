@@ -14,7 +14,7 @@ static void touch(record *r, const moment *m, int64_t clock_us)
     if (epochs_behind(m, r->label_epoch, by)) {
         r->label_epoch = m->epoch;
         for (int q = 0; q < L_LABEL_COUNT; q++)
-            for (int s = 0; s < SCALES; s++) r->label[q][s] *= by[s + 1];
+            for (int s = 0; s < SCALES; s++) r->label[q][s] *= by[LABEL_LANE + s];
         r->high_good *= by[3];
     }
     if (r->labelled == 0 || clock_us > r->label_us) r->label_us = clock_us;
@@ -74,7 +74,7 @@ static void apply(record *r, const fl_fold_carry *c, bool bad, bool again, const
 {
     uint32_t event_s = stamp(c->time_us), now_s = stamp(clock_us);
     touch(r, m, clock_us);
-    const float *weight = m->weight + 1;
+    const float *weight = m->weight + LABEL_LANE;
     if (!again) {
         count32(&r->labelled);
         for (int s = 0; s < SCALES; s++) r->label[L_SEEN][s] += weight[s];

@@ -43,47 +43,47 @@ static void read_activity(const view *v, float *f)
     f[F_EVENTS] = (float)r->events;
     f[F_SINCE] = r->events ? days_between(r->seen_us, v->clock_us) : -1;
     for (int s = 0; s < SCALES; s++) {
-        f[F_COUNT_1H + s] = r->acc[Q_COUNT][s] * v->event[s];
-        f[F_NEW_1H + s] = r->acc[Q_NEW][s] * v->event[s];
+        f[F_COUNT_1H + s] = r->acc[Q_COUNT][s] * v->fade[s];
+        f[F_NEW_1H + s] = r->acc[Q_NEW][s] * v->fade[s];
     }
-    shares(r->acc[Q_SUM], r->acc[Q_COUNT], v->event, -1, f + F_MEAN_1H);
-    for (int s = 1; s < SCALES; s++) f[F_SUM_1D + s - 1] = r->acc[Q_SUM][s] * v->event[s];
-    f[F_COUNT_90D] = r->quarter[0] * v->event[4];
-    f[F_SUM_90D] = r->quarter[2] * v->event[4];
-    f[F_OUT_7D] = r->slow[0][2] * v->event[2];
-    f[F_OUT_30D] = r->slow[0][3] * v->event[3];
+    shares(r->acc[Q_SUM], r->acc[Q_COUNT], v->fade, -1, f + F_MEAN_1H);
+    for (int s = 1; s < SCALES; s++) f[F_SUM_1D + s - 1] = r->acc[Q_SUM][s] * v->fade[s];
+    f[F_COUNT_90D] = r->quarter[0] * v->fade_90d;
+    f[F_SUM_90D] = r->quarter[2] * v->fade_90d;
+    f[F_OUT_7D] = r->slow[0][2] * v->fade[2];
+    f[F_OUT_30D] = r->slow[0][3] * v->fade[3];
     f[F_OUT_OVER_IN] =
-        share(r->slow[0][3], r->acc[Q_SUM][3], v->event[3], f[F_OUT_30D] > 1e-6f ? 1e6f : 0);
-    f[F_NEW_SHARE] = share(r->acc[Q_NEW][2], r->acc[Q_COUNT][2], v->event[2], -1);
+        share(r->slow[0][3], r->acc[Q_SUM][3], v->fade[3], f[F_OUT_30D] > 1e-6f ? 1e6f : 0);
+    f[F_NEW_SHARE] = share(r->acc[Q_NEW][2], r->acc[Q_COUNT][2], v->fade[2], -1);
 }
 
 static void read_marks(const view *v, float *f)
 {
     const record *r = v->r;
     for (int s = 0; s < SCALES; s++) {
-        f[F_MARK0_1H + s] = r->acc[Q_MARK0][s] * v->event[s];
-        f[F_MARK1_1H + s] = r->acc[Q_MARK1][s] * v->event[s];
+        f[F_MARK0_1H + s] = r->acc[Q_MARK0][s] * v->fade[s];
+        f[F_MARK1_1H + s] = r->acc[Q_MARK1][s] * v->fade[s];
     }
-    f[F_MARK2_7D] = r->slow[1][0] * v->event[2];
-    f[F_MARK2_30D] = r->slow[1][1] * v->event[3];
-    f[F_MARK3_7D] = r->slow[1][2] * v->event[2];
-    f[F_MARK3_30D] = r->slow[1][3] * v->event[3];
+    f[F_MARK2_7D] = r->slow[1][0] * v->fade[2];
+    f[F_MARK2_30D] = r->slow[1][1] * v->fade[3];
+    f[F_MARK3_7D] = r->slow[1][2] * v->fade[2];
+    f[F_MARK3_30D] = r->slow[1][3] * v->fade[3];
     const float count = r->acc[Q_COUNT][3];
-    f[F_MARK0_SHARE] = share(r->acc[Q_MARK0][3], count, v->event[3], 0);
-    f[F_MARK1_SHARE] = share(r->acc[Q_MARK1][3], count, v->event[3], 0);
-    f[F_MARK2_SHARE] = share(r->slow[1][1], count, v->event[3], 0);
-    f[F_MARK3_SHARE] = share(r->slow[1][3], count, v->event[3], 0);
-    f[F_MARKED_90D] = r->quarter[3] * v->event[4];
+    f[F_MARK0_SHARE] = share(r->acc[Q_MARK0][3], count, v->fade[3], 0);
+    f[F_MARK1_SHARE] = share(r->acc[Q_MARK1][3], count, v->fade[3], 0);
+    f[F_MARK2_SHARE] = share(r->slow[1][1], count, v->fade[3], 0);
+    f[F_MARK3_SHARE] = share(r->slow[1][3], count, v->fade[3], 0);
+    f[F_MARKED_90D] = r->quarter[3] * v->fade_90d;
 }
 
 static void read_normal(const kind_plan *k, const view *v, float *f)
 {
     const record *r = v->r;
     f[F_NORMAL] = r->normal.weight > 0 || k->mean > 0 ? normal_mean(k, &r->normal) : -1;
-    for (int s = 1; s < SCALES; s++) f[F_HIGH_1D + s - 1] = r->acc[Q_HIGH][s] * v->event[s];
-    f[F_HIGH_SHARE] = share(r->acc[Q_HIGH][2], r->acc[Q_COUNT][2], v->event[2], 0);
-    f[F_RATIO_MAX_7D] = r->ratio_max[0] * v->event[2];
-    f[F_RATIO_MAX_30D] = r->ratio_max[1] * v->event[3];
+    for (int s = 1; s < SCALES; s++) f[F_HIGH_1D + s - 1] = r->acc[Q_HIGH][s] * v->fade[s];
+    f[F_HIGH_SHARE] = share(r->acc[Q_HIGH][2], r->acc[Q_COUNT][2], v->fade[2], 0);
+    f[F_RATIO_MAX_7D] = r->ratio_max[0] * v->fade[2];
+    f[F_RATIO_MAX_30D] = r->ratio_max[1] * v->fade[3];
 }
 
 static void read_novelty(const fl_fold_plan *plan, const view *v, float *f)
@@ -96,15 +96,15 @@ static void read_novelty(const fl_fold_plan *plan, const view *v, float *f)
         f[F_VALUE1_DISTINCT + i] = plan->small_count[bits_set(&r->small[i], 1)];
     for (int i = 0; i < NEIGHBOURS; i++)
         f[F_PEER_SURPRISE + i] =
-            share(r->month[M_PEER + i], r->month[M_PEER_WEIGHT], v->event[3], -1);
-    f[F_PEER_RISK_MAX] = r->peer_max[0] * v->event[3];
-    f[F_PEER_SURPRISE_MAX] = r->peer_max[1] * v->event[3];
+            share(r->month[M_PEER + i], r->month[M_PEER_WEIGHT], v->fade[3], -1);
+    f[F_PEER_RISK_MAX] = r->peer_max[0] * v->fade[3];
+    f[F_PEER_SURPRISE_MAX] = r->peer_max[1] * v->fade[3];
 }
 
 static void read_labels(const view *v, float *f)
 {
     const record *r = v->r;
-    const float *fade = v->label + 1;
+    const float *fade = v->fade + LABEL_LANE;
     float own[SCALES];
     shares(r->label[L_BAD], r->label[L_SEEN], fade, -1, f + F_BAD_RATE_1D);
     shares(r->label[L_OWN], r->label[L_SEEN], fade, -1, own);
@@ -118,7 +118,7 @@ static void read_labels(const view *v, float *f)
     }
     f[F_BAD_TOTAL] = (float)r->bads;
     f[F_BAD_SHARE] = r->labelled ? (float)r->bads / (float)r->labelled : -1;
-    f[F_HIGH_GOOD] = r->high_good * v->label[3];
+    f[F_HIGH_GOOD] = r->high_good * v->fade[LABEL_LANE + 2];
     f[F_UNLABELLED] = (float)(r->events > r->labelled ? r->events - r->labelled : 0);
     f[F_LABEL_ARRIVAL_AGE] = r->labelled ? days_between(r->label_us, v->clock_us) : -1;
 }
@@ -160,9 +160,9 @@ static void read_visits(const view *v, float *f)
     float age = r->visits ? days_between(r->visit_us, v->clock_us) : -1;
     float mean = gaps > 0 ? r->gap_sum / gaps : -1;
     f[F_VISITS] = visits;
-    f[F_VISITS_7D] = r->slow[0][0] * v->event[2];
-    f[F_VISITS_30D] = r->slow[0][1] * v->event[3];
-    f[F_VISITS_90D] = r->quarter[1] * v->event[4];
+    f[F_VISITS_7D] = r->slow[0][0] * v->fade[2];
+    f[F_VISITS_30D] = r->slow[0][1] * v->fade[3];
+    f[F_VISITS_90D] = r->quarter[1] * v->fade_90d;
     f[F_VISIT_AGE] = age;
     f[F_VISIT_AMOUNT] = r->visit_amount;
     f[F_VISIT_ITEMS] = (float)r->visit_items;
@@ -217,7 +217,7 @@ against fl_fold_read_event(const kind_plan *k, const view *v, const step *s, flo
                            float *f)
 {
     const record *r = v->r;
-    const float fade = v->event[3];
+    const float fade = v->fade[3];
     float normal = normal_mean(k, &r->normal);
     bool known = s->amount > 0 && normal > 0;
     log_ratio = known ? clampf(log_ratio, -20, 20) : 0;
@@ -251,8 +251,9 @@ void fl_fold_read(const fl_fold_plan *plan, int kind, const fl_fold_record *rec,
     float f[SLOT_COUNT];
     int64_t clock_us = r->events && r->seen_us > at_us ? r->seen_us : at_us;
     const moment m = moment_of(clock_us);
-    const view v = fl_fold_view(r, &m, clock_us, stamp(clock_us));
+    view v;
 
+    fl_fold_view(&v, r, &m, clock_us, stamp(clock_us));
     memset(f, 0, sizeof f);
     fl_fold_read_state(plan, &plan->kind[kind], &v, f);
     for (uint32_t i = 0; i < b->reads; i++) out[i] = f[b->read[i]];

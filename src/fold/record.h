@@ -11,8 +11,10 @@
 #include "fold/fold.h"
 
 enum {
-    COLUMNS = 5, /* the scales and 90 days */
-    LANES = 8,   /* their places in vectors */
+    /* Places in vectors: the events' scales, then those of the labels. */
+    LANES = 8,
+    LABEL_LANE = 4, /* 1, 7, 30, 90 days */
+    LANE_90D = 7,   /* the slowest, of events too */
     EPOCH_HALVINGS = 32,
     SCALES = 4,      /* half-lives: 1 hour, 1 day, 7 days, 30 days */
     HIGHS = 4,       /* times kept of the last events with a high amount */
@@ -126,23 +128,24 @@ static inline double half_power(double x)
  * an entity has, and the five powers belong to the moment, not to the record. */
 typedef struct {
     uint16_t epoch; /* of the 1-hour scale; those of the others follow from it: see epochs_behind */
-    _Alignas(16) float fade[LANES], weight[LANES]; /* [COLUMNS] 2^-x, 2^x; x < EPOCH_HALVINGS */
+    _Alignas(16) float fade[LANES], weight[LANES]; /* 2^-x, 2^x; x < EPOCH_HALVINGS */
 } moment;
 
-static const uint16_t SCALE_HOURS[COLUMNS] = {1, 24, 168, 720, 2160};
+enum { HOURS_1D = 24, HOURS_7D = 168, HOURS_30D = 720, HOURS_90D = 2160 };
 
 static inline moment moment_of(int64_t clock_us)
 {
-    static const double scale[LANES] = {1, 24, 168, 720, 2160, 2160, 2160, 2160};
-    double hours = (double)clock_us * (1.0 / 3.6e9) + 175320.0, x[LANES]; /* since 1950 */
+    static const double scale[LANES] = {1,        HOURS_1D, HOURS_7D,  HOURS_30D,
+                                        HOURS_1D, HOURS_7D, HOURS_30D, HOURS_90D};
+    double hours = (double)clock_us * (1.0 / 3.6e9) + 175320.0; /* since 1950 */
     moment m;
     hours = hours < 0 ? 0 : hours > 2e6 ? 2e6 : hours;
     m.epoch = (uint16_t)(hours * (1.0 / EPOCH_HALVINGS));
-    for (int s = 0; s < LANES; s++) x[s] = 0;
-    for (int s = 0; s < COLUMNS; s++)
-        x[s] = hours - (double)(m.epoch / SCALE_HOURS[s] * SCALE_HOURS[s]) * EPOCH_HALVINGS;
     for (int s = 0; s < LANES; s++) {
-        double g = half_power(x[s] / scale[s]);
+        /* floor(epoch / scale) in doubles: exact, the numbers are small integers and the quotient is no closer to the
+         * next integer than 1 / scale */
+        double epochs = (double)(int32_t)((m.epoch + 0.5) / scale[s]);
+        double g = half_power((hours - epochs * scale[s] * EPOCH_HALVINGS) / scale[s]);
         m.fade[s] = (float)g;
         m.weight[s] = (float)(1 / g);
     }
@@ -152,13 +155,19 @@ static inline moment moment_of(int64_t clock_us)
  * before `from` leave sums where they are. False: all factors are 1. */
 static inline bool epochs_behind(const moment *m, uint16_t from, float by[LANES])
 {
-    static const float power[] = {1, 0x1p-32f, 0x1p-64f, 0x1p-96f};
+    static const float power[] = {1, 0x1p-32f, 0x1p-64f, 0x1p-96f, 0};
     if (m->epoch <= from) return false;
-    for (int s = COLUMNS; s < LANES; s++) by[s] = 1;
-    for (int s = 0; s < COLUMNS; s++) {
-        uint32_t behind = (uint32_t)(m->epoch / SCALE_HOURS[s] - from / SCALE_HOURS[s]);
-        by[s] = behind < FL_LEN(power) ? power[behind] : 0;
-    }
+    const uint32_t now = m->epoch, last = FL_LEN(power) - 1;
+    uint32_t h = now - from, d = now / HOURS_1D - from / HOURS_1D,
+             w = now / HOURS_7D - from / HOURS_7D, t = now / HOURS_30D - from / HOURS_30D,
+             q = now / HOURS_90D - from / HOURS_90D;
+    float day = power[d < last ? d : last], week = power[w < last ? w : last],
+          month = power[t < last ? t : last], quarter = power[q < last ? q : last];
+    by[0] = power[h < last ? h : last];
+    by[1] = by[LABEL_LANE] = day;
+    by[2] = by[LABEL_LANE + 1] = week;
+    by[3] = by[LABEL_LANE + 2] = month;
+    by[LANE_90D] = quarter;
     return true;
 }
 

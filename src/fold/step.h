@@ -19,7 +19,8 @@ typedef struct {
 /* A record as seen at a moment: what its sums are multiplied by. */
 typedef struct {
     const record *r;
-    _Alignas(16) float event[LANES], label[LANES]; /* [COLUMNS] */
+    _Alignas(16) float fade[LANES]; /* of the events' sums, then of the labels' */
+    float fade_90d;                 /* of the events' */
     int64_t clock_us;
     uint32_t now_s;
 } view;
@@ -29,17 +30,21 @@ typedef struct {
     float normal, log_ratio; /* 0 where unknown */
 } against;
 
-static inline view fl_fold_view(const record *r, const moment *m, int64_t clock_us, uint32_t now_s)
+static inline void fl_fold_view(view *v, const record *r, const moment *m, int64_t clock_us,
+                                uint32_t now_s)
 {
-    view v = {.r = r, .clock_us = clock_us, .now_s = now_s};
     float by[LANES];
-    memcpy(v.event, m->fade, sizeof v.event);
-    memcpy(v.label, m->fade, sizeof v.label);
-    if (epochs_behind(m, r->epoch, by))
-        for (int s = 0; s < LANES; s++) v.event[s] = by[s] * m->fade[s];
+    v->r = r;
+    v->clock_us = clock_us;
+    v->now_s = now_s;
+    memcpy(v->fade, m->fade, sizeof v->fade);
+    v->fade_90d = m->fade[LANE_90D];
+    if (epochs_behind(m, r->epoch, by)) {
+        for (int s = 0; s < SCALES; s++) v->fade[s] = by[s] * m->fade[s];
+        v->fade_90d = by[LANE_90D] * m->fade[LANE_90D];
+    }
     if (epochs_behind(m, r->label_epoch, by))
-        for (int s = 0; s < LANES; s++) v.label[s] = by[s] * m->fade[s];
-    return v;
+        for (int s = LABEL_LANE; s < LANES; s++) v->fade[s] = by[s] * m->fade[s];
 }
 /* Everything that a record says without an event: fills the slots marked as read. */
 void fl_fold_read_state(const fl_fold_plan *plan, const kind_plan *k, const view *v, float *f);
