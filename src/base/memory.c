@@ -39,7 +39,9 @@ void *fl_alloc_aligned(size_t count, size_t size)
     n = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     /* Large tables are mostly read here and there: huge pages save a page walk at every look. */
     const bool huge = n >= 2 * HUGE_PAGE;
-    void *p = aligned_alloc(huge ? HUGE_PAGE : ALIGNMENT, n);
+    const size_t align = huge ? HUGE_PAGE : ALIGNMENT;
+    if (n > PTRDIFF_MAX - align) return NULL;
+    void *p = aligned_alloc(align, (n + align - 1) / align * align);
     if (!p) return NULL;
     if (huge) (void)madvise(p, n, MADV_HUGEPAGE); /* a wish: refused, it works as well */
     memset(p, 0, n);
