@@ -46,7 +46,8 @@ static void check_product(const fl_products *p, fl_rng *r, size_t m, size_t k, s
 {
     const fl_products *ref = fl_products_get("ref", p->bf16);
     float *a = random_floats(r, m * k), *b = random_floats(r, k * n),
-          *want = random_floats(r, m * n), *got = copy(want, m * n), *one = copy(want, m * n);
+          *want = random_floats(r, m * n), *got = copy(want, m * n), *one = copy(want, m * n),
+          *before = copy(want, m * n);
     size_t ldb = transposed ? k : n;
     fl_packed_matrix plain = packed(ref, b, ldb, transposed, k, n),
                      own = packed(p, b, ldb, transposed, k, n);
@@ -54,8 +55,12 @@ static void check_product(const fl_products *p, fl_rng *r, size_t m, size_t k, s
     ref->product(want, n, a, k, m, &plain, add, scratch);
     p->product(got, n, a, k, m, &own, add, scratch);
     same(got, want, m * n, 1e-5 * sqrt((double)k + 1), p->tier);
+    if (fl_product_bytes(k, n) > FL_PRODUCT_PACKED) memcpy(one, got, m * n * sizeof *one);
+    else fl_product_of(p, one, n, a, k, m, b, ldb, transposed, k, n, add, scratch);
+    assert_memory_equal(one, got, m * n * sizeof *one);
     if (strcmp(p->tier, "onednn") != 0)
         for (size_t i = 0; i < m; i++) {
+            memcpy(one + i * n, before + i * n, n * sizeof *one);
             p->product(one + i * n, n, a + i * k, k, 1, &own, add, scratch);
             assert_memory_equal(one + i * n, got + i * n, n * sizeof *one);
         }
@@ -109,6 +114,7 @@ static void check_tier(const fl_products *p)
         check_outer(p, &r, 17, 35, odd[i]);
     }
     check_product(p, &r, 227, 530, 70, false, false);
+    check_product(p, &r, 9, 256, 512, false, true);
     check_product(p, &r, 16, 256, 768, true, true);
     check_product(p, &r, 120, 40, 600, true, false);
     check_product(p, &r, 3, 0, 20, false, false);

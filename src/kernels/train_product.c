@@ -3,6 +3,8 @@
 #include "kernels/train_gemm.h"
 #include "kernels/train_product_tiers.h"
 
+#include <assert.h>
+
 static float rounded(float x)
 {
     uint32_t b;
@@ -112,7 +114,7 @@ static void round_rows(float *out, const float *x, size_t ldx, size_t rows, size
         for (size_t j = 0; j < n; j++) out[i * n + j] = rounded(x[i * ldx + j]);
 }
 
-enum { SIDE = 256 }; /* a square of so many floats a side is half of scratch or less */
+enum { SIDE = 128 }; /* two squares of so many floats a side fit beside FL_PRODUCT_PACKED */
 
 static void onednn_bf16(float *c, size_t ldc, const float *a, size_t lda, size_t m,
                         const fl_packed_matrix *b, bool add, void *scratch)
@@ -141,6 +143,19 @@ static void onednn_outer_bf16(float *c, size_t ldc, const float *a, size_t lda, 
                 round_rows(right, b + t * ldb + j, ldb, T, N);
                 onednn_outer_fp32(c + i * ldc + j, ldc, left, M, M, right, N, N, T, NULL);
             }
+}
+
+void fl_product_of(const fl_products *p, float *c, size_t ldc, const float *a, size_t lda, size_t m,
+                   const float *b, size_t ldb, bool transposed, size_t k, size_t n, bool add,
+                   void *scratch)
+{
+    char *room = scratch;
+    fl_packed_matrix packed = {
+        .data = room + FL_PRODUCT_SCRATCH - FL_PRODUCT_PACKED, .k = k, .n = n};
+
+    assert(fl_product_bytes(k, n) <= FL_PRODUCT_PACKED);
+    p->pack(&packed, b, ldb, transposed, 0, 1);
+    p->product(c, ldc, a, lda, m, &packed, add, scratch);
 }
 
 /* ---- the choice ---- */

@@ -58,6 +58,11 @@ static inline size_t fl_product_bytes(size_t k, size_t n)
  * rounding alone: no faster) and "avx512bf16". NULL: unknown or not supported here. In tier onednn products must run
  * between fl_gemm_begin and fl_gemm_end (train_gemm.h); the others need no such care. */
 const fl_products *fl_products_get(const char *tier, bool bf16);
+/* product with a B [k][n] (or its transpose, stored as [n][k]) that is packed on the spot: for a small matrix that few
+ * rows meet, as the members of a cluster. fl_product_bytes(k, n) <= FL_PRODUCT_PACKED. */
+void fl_product_of(const fl_products *p, float *c, size_t ldc, const float *a, size_t lda, size_t m,
+                   const float *b, size_t ldb, bool transposed, size_t k, size_t n, bool add,
+                   void *scratch);
 /* This CPU multiplies bf16 faster than fp32. */
 bool fl_products_fast_bf16(void);
 
