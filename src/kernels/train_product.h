@@ -16,8 +16,9 @@
 #include "base/base.h"
 
 enum {
-    FL_PRODUCT_COLUMNS = 32, /* columns are packed in groups of so many */
-    FL_PRODUCT_TILE = 224,   /* rows of a tile: a multiple of every tier's block */
+    FL_PRODUCT_COLUMNS = 32,       /* columns are packed in groups of so many */
+    FL_PRODUCT_PACKED = 512 << 10, /* bytes of scratch that fl_product_of may pack into */
+    FL_PRODUCT_TILE = 224,         /* rows of a tile: a multiple of every tier's block */
     FL_PRODUCT_SCRATCH =
         640 << 10, /* bytes of scratch that product and outer want, 64-byte aligned */
 };
