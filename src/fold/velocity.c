@@ -5,7 +5,7 @@
 #include "fold/order.h"
 #include "fold/record.h"
 
-enum { WINDOWS = 3, NOW = WINDOWS, NOBODY = 0, LOOK = 2 };
+enum { WINDOWS = 3, NOW = WINDOWS, NOBODY = 0 };
 static const int64_t window_us[WINDOWS] = {FL_DAY_US, 7 * FL_DAY_US, 30 * FL_DAY_US};
 
 /* Of one payer; [w]: what has left window w, [NOW]: all. Two's complement: hostile amounts wrap, they don't trap. */
@@ -30,7 +30,7 @@ struct fl_velocity {
     fl_order *order;
     int payer, payee, label;
     double unit;
-    payments *payers; /* [1 + entity]; NOBODY: written in vain */
+    payments *payers; /* [1 + entity]; NOBODY: of events without one */
     labels *payees;   /* [1 + entity] */
     row_tail row_tail[WINDOWS];
     /* Labels as they were applied, clocks not decreasing. */
@@ -65,7 +65,7 @@ florin_status fl_velocity_open(fl_velocity **out, const fl_log *log, int payer, 
     v->unit = (double)fl_fold_unit(fl_log_schema(log));
     size_t payers = 1 + (payer < 0 ? 0 : (size_t)fl_log_entities(log, payer)),
            payees = 1 + (payee < 0 ? 0 : (size_t)fl_log_entities(log, payee)),
-           room = LOOK + 1 + (payee < 0 ? 0 : (size_t)fl_log_labels(log));
+           room = 1 + (payee < 0 ? 0 : (size_t)fl_log_labels(log));
     for (int w = 0; w < WINDOWS; w++) v->row_tail[w] = (row_tail){fl_cursor_start(log), INT64_MIN};
     v->payers = fl_alloc_aligned(payers, sizeof *v->payers);
     v->payees = fl_alloc_aligned(payees, sizeof *v->payees);
@@ -75,11 +75,6 @@ florin_status fl_velocity_open(fl_velocity **out, const fl_log *log, int payer, 
     if (!v->payers || !v->payees || !v->label_clock_us || !v->label_payee || !v->label_bad)
         st = fl_fail(err, FLORIN_ENOMEM, "%s: windows of %llu events", fl_log_path(log),
                      (unsigned long long)fl_log_rows(log));
-    else {
-        v->label_clock_us[0] = v->label_clock_us[1] = INT64_MAX;
-        memset(v->label_payee, 0, LOOK * sizeof *v->label_payee);
-        memset(v->label_bad, 0, LOOK);
-    }
     if (!st) st = fl_order_open(&v->order, log, err);
     if (st) fl_velocity_close(v);
     else *out = v;
@@ -98,54 +93,36 @@ void fl_velocity_close(fl_velocity *v)
     free(v);
 }
 
-static inline void add(fl_velocity *v, int w, uint32_t who, int64_t amount, bool really)
-{
-    payments *p = &v->payers[who & -(uint32_t)really];
-    p->sum[w] += (uint64_t)amount & -(uint64_t)(amount != FL_AMOUNT_NONE);
-    p->count[w]++;
-}
-
-/* Let the rows with clock < end leave window w. How many these are cannot be guessed, so two are looked at without a
- * branch: mostly there are no more. */
+/* Let the rows with clock < end leave window w. */
 static inline void payments_leave(fl_velocity *v, int w, uint64_t row, int64_t end_us)
 {
     row_tail *t = &v->row_tail[w];
     while (t->next.row < row && t->clock_us < end_us) {
         const fl_log_columns *at = &t->next.at;
-        const uint32_t *who = at->entity[v->payer];
+        const uint32_t *payer = at->entity[v->payer];
+        const int64_t *time_us = at->time_us;
+        const uint64_t rows = at->rows;
         uint64_t i = t->next.row - at->first;
-        if (i + LOOK <= at->rows) {
-            bool one = at->time_us[i] < end_us, two = at->time_us[i + 1] < end_us;
-            add(v, w, who[i] + 1, at->amount_minor[i], one);
-            add(v, w, who[i + 1] + 1, at->amount_minor[i + 1], two);
-            i += (uint64_t)one + two;
-            for (; i < at->rows && at->time_us[i] < end_us; i++)
-                add(v, w, who[i] + 1, at->amount_minor[i], true);
-        } else
-            for (; i < at->rows && at->time_us[i] < end_us; i++)
-                add(v, w, who[i] + 1, at->amount_minor[i], true);
+        for (; i < rows && time_us[i] < end_us; i++) {
+            payments *p = &v->payers[payer[i] + 1];
+            int64_t amount = at->amount_minor[i];
+            p->sum[w] += amount == FL_AMOUNT_NONE ? 0 : (uint64_t)amount;
+            p->count[w]++;
+        }
         t->next.row = at->first + i;
-        if (i < at->rows) break;
-        if (at->time_us[i - 1] > t->clock_us) t->clock_us = at->time_us[i - 1];
+        if (i < rows) break;
+        if (time_us[i - 1] > t->clock_us) t->clock_us = time_us[i - 1];
         fl_cursor_turn(&t->next);
     }
-}
-
-static inline void add_left(fl_velocity *v, int w, uint64_t i, bool really)
-{
-    uint64_t one = (uint64_t)v->label_bad[i] << 32 | 1;
-    v->payees[v->label_payee[i] & -(uint32_t)really].all[w] += one;
 }
 
 static inline void labels_leave(fl_velocity *v, int w, int64_t end_us)
 {
     const int64_t *clock_us = v->label_clock_us;
+    const uint64_t n = v->label_count;
     uint64_t i = v->label_tail[w];
-    bool one = clock_us[i] < end_us, two = clock_us[i + 1] < end_us;
-    add_left(v, w, i, one);
-    add_left(v, w, i + 1, two);
-    i += (uint64_t)one + two;
-    for (; clock_us[i] < end_us; i++) add_left(v, w, i, true);
+    for (; i < n && clock_us[i] < end_us; i++)
+        v->payees[v->label_payee[i]].all[w] += (uint64_t)v->label_bad[i] << 32 | 1;
     v->label_tail[w] = i;
 }
 
@@ -168,7 +145,6 @@ static inline void add_label(fl_velocity *v, const fl_label *l, int64_t clock_us
     v->payees[who].all[NOW] += (uint64_t)bad << 32 | 1;
     uint64_t i = v->label_count++;
     v->label_clock_us[i] = clock_us;
-    v->label_clock_us[i + 1] = v->label_clock_us[i + 2] = INT64_MAX;
     v->label_payee[i] = who;
     v->label_bad[i] = bad;
 }
