@@ -255,11 +255,13 @@ typedef struct {
     double checkpoint_s; /* seconds between checkpoints; 0: 60 */
     const char *journal; /* JSON lines of the progress, appended; NULL: none */
     int dense;           /* large vocabularies in one softmax: slower, to compare with */
+    const char
+        *precision; /* of scoring's products: "int8" (also NULL) or "fp32"; training is the same */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0                                                     \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL                                               \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

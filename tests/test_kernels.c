@@ -48,8 +48,19 @@ static void check_linear(const fl_kernels *ref, const fl_kernels *k, fl_rng *r, 
         k->linear(one, out, x + (size_t)i * in, in, 1, &pk, b);
         assert_memory_equal(one, got + (size_t)i * out, out * sizeof *one);
     }
-    free(pr.data);
-    free(pk.data);
+    fl_packed_free(&pr);
+    fl_packed_free(&pk);
+    /* In 8 bits the same whole numbers everywhere: the same bits. */
+    pr = ref->pack8(w, in, out), pk = k->pack8(w, in, out);
+    ref->linear(want, out, x, in, rows, &pr, b);
+    k->linear(got, out, x, in, rows, &pk, b);
+    assert_memory_equal(got, want, (size_t)rows * out * sizeof *got);
+    for (uint32_t i = 0; i < rows; i++) {
+        k->linear(one, out, x + (size_t)i * in, in, 1, &pk, b);
+        assert_memory_equal(one, got + (size_t)i * out, out * sizeof *one);
+    }
+    fl_packed_free(&pr);
+    fl_packed_free(&pk);
     guarded_free_all();
 }
 
@@ -100,6 +111,13 @@ static void vectors_all_lengths(const fl_kernels *k)
         a = guarded_floats(3), b = guarded_floats(3);
         ref->dots(a, w, x, c, 3, n), k->dots(b, w, x, c, 3, n);
         same(b, a, 3, 1e-5);
+        float *scale = random_floats(&r, n, 1);
+        for (uint32_t i = 0; i < n; i++) scale[i] = fabsf(scale[i]) + 0.1f;
+        a = copy(x, n), b = copy(x, n);
+        if (n > 5) a[1] = b[1] = NAN, a[3] = b[3] = -INFINITY, a[4] = b[4] = -0.0f;
+        float *in = copy(a, n);
+        ref->squash(a, in, y, scale, 10, n), k->squash(b, in, y, scale, 10, n);
+        assert_memory_equal(a, b, n * sizeof *a);
         guarded_free_all();
     }
 }
@@ -154,7 +172,7 @@ static void extremes(const fl_kernels *k)
 
 static void each_tier(void (*test)(const fl_kernels *))
 {
-    static const char *const tier[] = {"ref", "avx2"};
+    static const char *const tier[] = {"ref", "avx2", "avx512"};
 
     for (size_t i = 0; i < FL_LEN(tier); i++) {
         const fl_kernels *k = fl_kernels_get(tier[i]);

@@ -199,7 +199,7 @@ static void slow_encode(const slow *x, const fl_event *e, const float *row, doub
     float in[2048];
     double numbers[2048], hidden[2 * D], more[D];
 
-    fl_network_number_inputs(n, e, row, in);
+    fl_network_number_inputs(n, fl_kernels_ref(), e, row, in);
     for (uint32_t i = 0; i < fl_network_numbers(n); i++) numbers[i] = (double)in[i];
     slow_linear(out, numbers, tensor(x, "num.w", "", ""), tensor(x, "num.b", "", ""),
                 (int)fl_network_numbers(n), D);

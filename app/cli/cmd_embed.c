@@ -18,7 +18,7 @@ int cmd_embed(cli *c, int argc, char **argv)
          "entities as known at this moment (default: end of the log)"},
         {"--pool", CLI_TEXT, &opt.pool, "HOW", "last state (default), mean, or ema of all states"},
         {"--events", CLI_FLAG, &events, NULL, "one row for each event (default without --entity)"},
-        {"--tier", CLI_TEXT, &opt.tier, "NAME", "pin the kernels: ref or avx2"},
+        {"--tier", CLI_TEXT, &opt.tier, "NAME", "pin the kernels: ref, avx2 or avx512"},
         {0},
     };
 

@@ -18,7 +18,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
         {"--seed", CLI_INT, &seed, "N", "of sampling, trees and bootstrap"},
         {"--draws", CLI_INT, &draws, "N", "of the bootstrap (default 300)"},
         {"--tier", CLI_TEXT, &o.tier, "NAME",
-         "kernels: ref or avx2 (default: the best of this CPU)"},
+         "kernels: ref, avx2 or avx512 (default: the best of this CPU)"},
         {"--scores", CLI_TEXT, &o.scores, "FILE", "per-row scores of the test, .csv or .parquet"},
         {fit ? "--out" : NULL, CLI_TEXT, &o.out, "MODEL",
          "model file to write, with the head in it"},

@@ -34,6 +34,8 @@ int cmd_pretrain(cli *c, int argc, char **argv)
          "validations without gain before stopping (default 3; -1: never)"},
         {"--dense", CLI_FLAG, &dense, NULL,
          "no two-step heads for large vocabularies: slower, to compare with"},
+        {"--precision", CLI_TEXT, &o.precision, "NAME",
+         "of the model's products in scoring: int8 or fp32 (default int8)"},
         {"--resume", CLI_FLAG, &resume, NULL, "go on from MODEL.checkpoint"},
         {"--checkpoint", CLI_NUMBER, &o.checkpoint_s, "S",
          "seconds between checkpoints (default 60)"},

@@ -18,7 +18,7 @@ static int run(cli *c, int argc, char **argv, bool live)
         {"--top", CLI_INT, &top, "N", "list the N most suspicious events with reasons"},
         {"--head", CLI_TEXT, &o.head, "NAME", "head of the top list (default: the first)"},
         {"--tier", CLI_TEXT, &o.tier, "NAME",
-         "kernels: ref or avx2 (default: the best of this CPU)"},
+         "kernels: ref, avx2 or avx512 (default: the best of this CPU)"},
         live ? (cli_option){"--check", CLI_FLAG, &check, NULL,
                             "run the offline path beside it and fail at the first different bit"}
              : (cli_option){"--at", CLI_TEXT, &o.at, "TIME",

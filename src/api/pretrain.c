@@ -40,6 +40,12 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     c->steps = o->steps;
     c->minutes = o->minutes;
     c->dense = o->dense != 0;
+    if (o->precision) {
+        c->int8 = !strcmp(o->precision, "int8");
+        if (!c->int8 && strcmp(o->precision, "fp32") != 0)
+            return fl_fail(err, FLORIN_EUSAGE, "--precision %s: there are int8 and fp32",
+                           o->precision);
+    }
     *f = (fl_train_files){.out = o->out,
                           .journal = o->journal,
                           .resume = o->resume != 0,

@@ -11,8 +11,21 @@ static bool have_avx2(void)
 #endif
 }
 
+/* Ice Lake, Zen 4 and later: AVX-512 with the 8-bit dot product. */
+static bool have_avx512(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 const char *fl_kernels_best(void)
 {
+    if (have_avx512() && fl_kernels_avx512()) return "avx512";
     return have_avx2() && fl_kernels_avx2() ? "avx2" : "ref";
 }
 
@@ -21,5 +34,6 @@ const fl_kernels *fl_kernels_get(const char *tier)
     if (!tier) tier = fl_kernels_best();
     if (!strcmp(tier, "ref")) return fl_kernels_ref();
     if (!strcmp(tier, "avx2") && have_avx2()) return fl_kernels_avx2();
+    if (!strcmp(tier, "avx512") && have_avx512()) return fl_kernels_avx512();
     return NULL;
 }

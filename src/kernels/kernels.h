@@ -6,17 +6,30 @@
 
 #include "base/base.h"
 
-/* W packed for y = x W: owned by the caller of pack, freed with free(). Layout is the tier's own. */
+/* W packed for y = x W: owned by the caller of pack, freed by fl_packed_free. Layout is the tier's own. */
 typedef struct {
     uint32_t in, out;
-    float *data;
+    void *data;
+    /* Whole numbers of 8 bits: W[k][o] = scale[o] * q[k][o], |q| <= 127; NULL: data are floats. back[o] = 128 sum of
+     * q[.][o]. Both lie in data's block, with zeros up to a whole line. */
+    float *scale;
+    int32_t *back;
 } fl_packed;
+static inline void fl_packed_free(fl_packed *p)
+{
+    free(p->data);
+    *p = (fl_packed){0};
+}
 
 typedef struct {
     const char *tier;
     /* Pack w [in][out]. data NULL: no memory. */
     fl_packed (*pack)(const float *w, uint32_t in, uint32_t out);
-    /* y [rows][out] = x [rows][in] W + b [out] (b NULL: none). Leading dimensions ldx, ldy. */
+    /* The same in 8 bits, each column by its own scale, values rounded to nearest. For the same w all tiers hold the
+     * same whole numbers. */
+    fl_packed (*pack8)(const float *w, uint32_t in, uint32_t out);
+    /* y [rows][out] = x [rows][in] W + b [out] (b NULL: none). Leading dimensions ldx, ldy. With W in 8 bits each row of
+     * x is rounded to 8 bits by its own scale (its largest magnitude becomes 127) and the sums are exact. */
     void (*linear)(float *y, size_t ldy, const float *x, size_t ldx, uint32_t rows,
                    const fl_packed *w, const float *b);
     void (*add)(float *y, const float *x, uint32_t n);           /* y += x */
@@ -31,12 +44,21 @@ typedef struct {
     void (*exp)(float *x, uint32_t n); /* in place; x held in [-87, 88] */
     /* In place log-softmax. n >= 1. */
     void (*log_softmax)(float *x, uint32_t n);
+    /* y = (fl_squash(x) - mean) / scale, held in [-limit, limit]. The same bits in every tier. */
+    void (*squash)(float *y, const float *x, const float *mean, const float *scale, float limit,
+                   uint32_t n);
 } fl_kernels;
 
+/* Symmetric log, sign(x) ln(1 + |x|): keeps sign and zero, tames counts, ages and amounts alike. By the polynomial of
+ * Cephes' logf (Moshier 1989), so that it is the same on every machine; largest error 1e-7 absolute. Infinite becomes
+ * the largest float, NaN zero. */
+float fl_squash(float x);
+
 const fl_kernels *fl_kernels_ref(void);
-const fl_kernels *fl_kernels_avx2(void); /* NULL where the program was built without it */
-/* Best tier of this CPU (asks the OS for the registers too), or the named one: "ref", "avx2". NULL: unknown or
- * not supported here. The table is constant. */
+const fl_kernels *fl_kernels_avx2(void);   /* NULL where the program was built without it */
+const fl_kernels *fl_kernels_avx512(void); /* the same; with VNNI */
+/* Best tier of this CPU (asks the OS for the registers too), or the named one: "ref", "avx2", "avx512". NULL: unknown
+ * or not supported here. The table is constant. */
 const fl_kernels *fl_kernels_get(const char *tier);
 const char *fl_kernels_best(void);
 

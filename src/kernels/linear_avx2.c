@@ -32,12 +32,12 @@ INLINE __m256i lanes(int n)
 fl_packed fl_pack_avx2(const float *w, uint32_t in, uint32_t out)
 {
     size_t panels = ((size_t)out + PANEL - 1) / PANEL;
-    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float))};
+    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float)), NULL, NULL};
 
     if (!p.data) return p;
     for (size_t c = 0; c < panels; c++)
         for (uint32_t k = 0; k < in; k++) {
-            float *to = p.data + (c * in + k) * PANEL;
+            float *to = (float *)p.data + (c * in + k) * PANEL;
             size_t n = out - c * PANEL < PANEL ? out - c * PANEL : PANEL;
             memcpy(to, w + (size_t)k * out + c * PANEL, n * sizeof(float));
         }
@@ -107,24 +107,29 @@ TILE_OF(6, 1)
 /* One row: five panels at a time keep ten chains of four cycles in flight. */
 static void one_row(float *y, const float *x, const fl_packed *w, const float *b)
 {
+    const float *data = w->data;
     uint32_t c = 0;
 
     for (; c + 5 * PANEL <= w->out; c += 5 * PANEL)
-        tile_1x5(y + c, 0, x, 0, w->data + (size_t)c * w->in, w->in, b ? b + c : NULL, PANEL);
+        tile_1x5(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL, PANEL);
     for (; c < w->out; c += PANEL)
-        tile_1x1(y + c, 0, x, 0, w->data + (size_t)c * w->in, w->in, b ? b + c : NULL,
+        tile_1x1(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL,
                  w->out - c < PANEL ? (int)(w->out - c) : PANEL);
 }
 
 void fl_linear_avx2(float *y, size_t ldy, const float *x, size_t ldx, uint32_t rows,
                     const fl_packed *w, const float *b)
 {
+    if (w->scale) {
+        fl_linear8_avx2(y, ldy, x, ldx, rows, w, b);
+        return;
+    }
     if (rows == 1) {
         one_row(y, x, w, b);
         return;
     }
     for (uint32_t c = 0; c < w->out; c += PANEL) {
-        const float *panel = w->data + (size_t)c * w->in, *bias = b ? b + c : NULL;
+        const float *panel = (const float *)w->data + (size_t)c * w->in, *bias = b ? b + c : NULL;
         int n = w->out - c < PANEL ? (int)(w->out - c) : PANEL;
         uint32_t r = 0;
         for (; r + 6 <= rows; r += 6)

@@ -1,10 +1,10 @@
 /* The reference tier: what each operation means. Plain C, sums and transcendental functions in double. */
-#include "kernels/kernels.h"
+#include "kernels/pack8.h"
 #include <math.h>
 
 static fl_packed pack_ref(const float *w, uint32_t in, uint32_t out)
 {
-    fl_packed p = {in, out, fl_alloc_aligned((size_t)in * out + 1, sizeof(float))};
+    fl_packed p = {in, out, fl_alloc_aligned((size_t)in * out + 1, sizeof(float)), NULL, NULL};
 
     if (p.data) memcpy(p.data, w, (size_t)in * out * sizeof(float));
     return p;
@@ -14,6 +14,7 @@ static void linear_ref(float *y, size_t ldy, const float *x, size_t ldx, uint32_
                        const fl_packed *w, const float *b)
 {
     enum { BLOCK = 64 };
+    const float *data = w->data;
     double sum[BLOCK];
 
     for (uint32_t r = 0; r < rows; r++, x += ldx, y += ldy)
@@ -22,9 +23,43 @@ static void linear_ref(float *y, size_t ldy, const float *x, size_t ldx, uint32_
             for (uint32_t i = 0; i < n; i++) sum[i] = b ? (double)b[o + i] : 0.0;
             for (uint32_t k = 0; k < w->in; k++)
                 for (uint32_t i = 0; i < n; i++)
-                    sum[i] += (double)x[k] * (double)w->data[(size_t)k * w->out + o + i];
+                    sum[i] += (double)x[k] * (double)data[(size_t)k * w->out + o + i];
             for (uint32_t i = 0; i < n; i++) y[o + i] = (float)sum[i];
         }
+}
+
+static fl_packed pack8_ref(const float *w, uint32_t in, uint32_t out)
+{
+    int8_t *q;
+    fl_packed p = fl_pack8(&q, w, in, out, (size_t)in * out);
+
+    for (uint32_t k = 0; q && k < in; k++)
+        for (uint32_t o = 0; o < out; o++)
+            q[(size_t)k * out + o] = fl_round8(w[(size_t)k * out + o], p.scale[o]);
+    return p;
+}
+
+static void linear8_ref(float *y, const float *x, const fl_packed *w, const float *b)
+{
+    const int8_t *q = w->data;
+    float top = 0;
+
+    for (uint32_t k = 0; k < w->in; k++) top = fabsf(x[k]) > top ? fabsf(x[k]) : top;
+    float unit = fl_unit8(top), by = unit > 0 ? 1.0f / unit : 0;
+    for (uint32_t o = 0; o < w->out; o++) {
+        int32_t sum = 0;
+        for (uint32_t k = 0; k < w->in; k++)
+            sum += (int32_t)lrintf(x[k] * by) * q[(size_t)k * w->out + o];
+        y[o] = (float)sum * w->scale[o] * unit + (b ? b[o] : 0.0f);
+    }
+}
+
+static void linear_any_ref(float *y, size_t ldy, const float *x, size_t ldx, uint32_t rows,
+                           const fl_packed *w, const float *b)
+{
+    if (!w->scale) linear_ref(y, ldy, x, ldx, rows, w, b);
+    else
+        for (uint32_t r = 0; r < rows; r++) linear8_ref(y + r * ldy, x + r * ldx, w, b);
 }
 
 static void add_ref(float *y, const float *x, uint32_t n)
@@ -91,12 +126,53 @@ static void log_softmax_ref(float *x, uint32_t n)
     for (uint32_t i = 0; i < n; i++) x[i] = (float)((double)x[i] - top);
 }
 
+float fl_squash(float x)
+{
+    float a = fabsf(x), m, y, z;
+    uint32_t bits;
+
+    if (!(a <= 3e38f)) a = isnan(a) ? 0.0f : 3e38f;
+    a += 1.0f;
+    memcpy(&bits, &a, 4);
+    int e = (int)(bits >> 23) - 127;
+    bits = (bits & 0x7fffffu) | 0x3f800000u;
+    memcpy(&m, &bits, 4);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        e++;
+    }
+    m -= 1.0f;
+    z = m * m;
+    y = 7.0376836292e-2f;
+    y = y * m - 1.1514610310e-1f;
+    y = y * m + 1.1676998740e-1f;
+    y = y * m - 1.2420140846e-1f;
+    y = y * m + 1.4249322787e-1f;
+    y = y * m - 1.6668057665e-1f;
+    y = y * m + 2.0000714765e-1f;
+    y = y * m - 2.4999993993e-1f;
+    y = y * m + 3.3333331174e-1f;
+    y = y * m * z - 0.5f * z + m;
+    y += (float)e * 0.693147181f;
+    return copysignf(y, x);
+}
+
+static void squash_ref(float *y, const float *x, const float *mean, const float *scale, float limit,
+                       uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        float v = (fl_squash(x[i]) - mean[i]) / scale[i];
+        y[i] = v < -limit ? -limit : v > limit ? limit : v;
+    }
+}
+
 const fl_kernels *fl_kernels_ref(void)
 {
     static const fl_kernels table = {
         .tier = "ref",
         .pack = pack_ref,
-        .linear = linear_ref,
+        .pack8 = pack8_ref,
+        .linear = linear_any_ref,
         .add = add_ref,
         .axpy = axpy_ref,
         .relu = relu_ref,
@@ -105,6 +181,7 @@ const fl_kernels *fl_kernels_ref(void)
         .dots = dots_ref,
         .exp = exp_ref,
         .log_softmax = log_softmax_ref,
+        .squash = squash_ref,
     };
 
     return &table;

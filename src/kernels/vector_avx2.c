@@ -162,11 +162,51 @@ static void log_softmax_avx2(float *x, uint32_t n)
     }
 }
 
+/* fl_squash, eight at a time; products and sums are not fused, so the bits are those of the reference. */
+static void squash_avx2(float *y, const float *x, const float *mean, const float *scale,
+                        float limit, uint32_t n)
+{
+    static const float term[] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f,
+                                 1.4249322787e-1f,  -1.6668057665e-1f, 2.0000714765e-1f,
+                                 -2.4999993993e-1f, 3.3333331174e-1f};
+    const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f),
+                 most = _mm256_set1_ps(3e38f), top = _mm256_set1_ps(limit);
+
+    for (uint32_t i = 0; i < n; i += 8) {
+        __m256i in = lanes(n - i);
+        __m256 v = _mm256_maskload_ps(x + i, in), a = _mm256_andnot_ps(sign, v);
+        a = _mm256_and_ps(a, _mm256_cmp_ps(a, a, _CMP_ORD_Q)); /* NaN: 0 */
+        a = _mm256_add_ps(_mm256_min_ps(a, most), one);
+        __m256i bits = _mm256_castps_si256(a),
+                e = _mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127));
+        __m256 m = _mm256_castsi256_ps(_mm256_or_si256(
+            _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x3f800000)));
+        __m256 high = _mm256_cmp_ps(m, _mm256_set1_ps(1.41421356f), _CMP_GT_OQ);
+        m = _mm256_blendv_ps(m, _mm256_mul_ps(m, _mm256_set1_ps(0.5f)), high);
+        e = _mm256_sub_epi32(e, _mm256_castps_si256(high));
+        m = _mm256_sub_ps(m, one);
+        __m256 z = _mm256_mul_ps(m, m), p = _mm256_set1_ps(7.0376836292e-2f);
+        for (uint32_t t = 0; t < FL_LEN(term); t++)
+            p = _mm256_add_ps(_mm256_mul_ps(p, m), _mm256_set1_ps(term[t]));
+        p = _mm256_sub_ps(_mm256_mul_ps(_mm256_mul_ps(p, m), z),
+                          _mm256_mul_ps(_mm256_set1_ps(0.5f), z));
+        p = _mm256_add_ps(p, m);
+        p = _mm256_add_ps(p, _mm256_mul_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(0.693147181f)));
+        p = _mm256_or_ps(p, _mm256_and_ps(v, sign));
+        p = _mm256_div_ps(
+            _mm256_sub_ps(p, _mm256_maskload_ps(mean + i, in)),
+            _mm256_blendv_ps(one, _mm256_maskload_ps(scale + i, in), _mm256_castsi256_ps(in)));
+        p = _mm256_max_ps(_mm256_min_ps(p, top), _mm256_sub_ps(_mm256_setzero_ps(), top));
+        _mm256_maskstore_ps(y + i, in, p);
+    }
+}
+
 const fl_kernels *fl_kernels_avx2(void)
 {
     static const fl_kernels table = {
         .tier = "avx2",
         .pack = fl_pack_avx2,
+        .pack8 = fl_pack8_avx2,
         .linear = fl_linear_avx2,
         .add = add_avx2,
         .axpy = axpy_avx2,
@@ -176,6 +216,7 @@ const fl_kernels *fl_kernels_avx2(void)
         .dots = dots_avx2,
         .exp = exp_avx2,
         .log_softmax = log_softmax_avx2,
+        .squash = squash_avx2,
     };
 
     return &table;

@@ -177,7 +177,7 @@ void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *
         float *row = items[i].row;
         memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
         fl_network_tokens(net, items[i].event, &b->tokens[i]);
-        fl_network_number_inputs(net, items[i].event, row,
+        fl_network_number_inputs(net, m->kernels, items[i].event, row,
                                  b->numbers + (size_t)i * fl_network_numbers(net));
     }
     fl_infer_encode(m, n, b->tokens, b->numbers, b->hidden, b->more, b->encoded);

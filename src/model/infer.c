@@ -292,7 +292,7 @@ void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *even
     if (!n) return;
     memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
     fl_network_tokens(n, event, &tokens);
-    fl_network_number_inputs(n, event, row, s->numbers);
+    fl_network_number_inputs(n, m->kernels, event, row, s->numbers);
     fl_infer_encode(m, 1, &tokens, s->numbers, s->hidden, s->x, s->encoded);
     float *surprise = row + m->surprise, *tail = row + m->tail, *embedding = row + m->embedding;
     for (int i = 0; i < FL_STREAMS; i++) {

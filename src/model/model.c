@@ -58,7 +58,7 @@ static fl_packed pack(loader *l, const float *w, uint32_t in, uint32_t out)
     fl_packed p = {0};
 
     if (l->st) return p;
-    p = l->m->kernels->pack(w, in, out);
+    p = l->m->network->int8 ? l->m->kernels->pack8(w, in, out) : l->m->kernels->pack(w, in, out);
     if (!p.data) l->st = fl_fail(l->err, FLORIN_ENOMEM, "model: out of memory for weights");
     return p;
 }
@@ -266,7 +266,8 @@ florin_status fl_model_open_file(fl_model **out, fl_model_file *file, const char
     m->kernels = kernels;
     if (!kernels)
         st = fl_fail(err, FLORIN_EUSAGE,
-                     "kernel tier %s is unknown or this CPU lacks it; there are ref, avx2", tier);
+                     "kernel tier %s is unknown or this CPU lacks it; there are ref, avx2, avx512",
+                     tier);
     else st = read_model(m, err);
     if (st) {
         fl_model_close(m);
@@ -288,13 +289,13 @@ florin_status fl_model_open(fl_model **out, const char *path, const char *tier, 
 void fl_model_close(fl_model *m)
 {
     if (!m) return;
-    free(m->num_w.data);
-    free(m->mlp_w1.data);
-    free(m->mlp_w2.data);
+    fl_packed_free(&m->num_w);
+    fl_packed_free(&m->mlp_w1);
+    fl_packed_free(&m->mlp_w2);
     for (int s = 0; s < FL_STREAMS; s++) {
-        free(m->stream[s].wx.data);
-        free(m->stream[s].wh.data);
-        free(m->stream[s].peer.data);
+        fl_packed_free(&m->stream[s].wx);
+        fl_packed_free(&m->stream[s].wh);
+        fl_packed_free(&m->stream[s].peer);
         free(m->stream[s].bh);
     }
     fl_arena_free(m->arena);

@@ -9,7 +9,7 @@
 
 typedef struct fl_model fl_model;
 
-/* tier NULL: best of this CPU; else "ref", "avx2". */
+/* tier NULL: best of this CPU; else "ref", "avx2", "avx512". */
 florin_status fl_model_open(fl_model **out, const char *path, const char *tier, florin_error *err);
 /* From an open file, which belongs to the model from then on (also when this fails). */
 florin_status fl_model_open_file(fl_model **out, fl_model_file *file, const char *tier,

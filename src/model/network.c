@@ -10,39 +10,6 @@
 
 /* ---- numbers ---- */
 
-/* ln(1 + |x|) by the polynomial of Cephes' logf (Moshier 1989), so that it is the same on every machine; largest
- * error 1e-7 absolute. Infinite becomes the largest float, NaN zero. */
-float fl_squash(float x)
-{
-    float a = fabsf(x), m, y, z;
-    uint32_t bits;
-
-    if (!(a <= 3e38f)) a = isnan(a) ? 0.0f : 3e38f;
-    a += 1.0f;
-    memcpy(&bits, &a, 4);
-    int e = (int)(bits >> 23) - 127;
-    bits = (bits & 0x7fffffu) | 0x3f800000u;
-    memcpy(&m, &bits, 4);
-    if (m > 1.41421356f) {
-        m *= 0.5f;
-        e++;
-    }
-    m -= 1.0f;
-    z = m * m;
-    y = 7.0376836292e-2f;
-    y = y * m - 1.1514610310e-1f;
-    y = y * m + 1.1676998740e-1f;
-    y = y * m - 1.2420140846e-1f;
-    y = y * m + 1.4249322787e-1f;
-    y = y * m - 1.6668057665e-1f;
-    y = y * m + 2.0000714765e-1f;
-    y = y * m - 2.4999993993e-1f;
-    y = y * m + 3.3333331174e-1f;
-    y = y * m * z - 0.5f * z + m;
-    y += (float)e * 0.693147181f;
-    return copysignf(y, x);
-}
-
 static float held(float x)
 {
     return x < -INPUT_LIMIT ? -INPUT_LIMIT : x > INPUT_LIMIT ? INPUT_LIMIT : x;
@@ -60,8 +27,8 @@ uint32_t fl_network_numbers(const fl_network *n)
     return 1 + 2 * FL_PLR + 2 * n->numbers + n->features;
 }
 
-void fl_network_number_inputs(const fl_network *n, const fl_event *event, const float *features,
-                              float *out)
+void fl_network_number_inputs(const fl_network *n, const fl_kernels *kernels, const fl_event *event,
+                              const float *features, float *out)
 {
     bool amount = event->amount_minor != FL_AMOUNT_NONE;
     float x = 0;
@@ -93,8 +60,7 @@ void fl_network_number_inputs(const fl_network *n, const fl_event *event, const 
         *out++ = present ? held((v - n->number_mean[k]) / n->number_scale[k]) : 0;
         *out++ = present;
     }
-    for (uint32_t k = 0; k < n->features; k++)
-        out[k] = held((fl_squash(features[k]) - n->feature_mean[k]) / n->feature_scale[k]);
+    kernels->squash(out, features, n->feature_mean, n->feature_scale, INPUT_LIMIT, n->features);
 }
 
 /* ---- tokens ---- */

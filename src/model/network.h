@@ -21,6 +21,7 @@
 #define FL_NETWORK_H
 
 #include "data/log.h"
+#include "kernels/kernels.h"
 #include "model/file.h"
 
 enum {
@@ -58,6 +59,7 @@ typedef struct {
     const fl_backbone *backbone;
     bool copy;         /* heads mix in the entity's own recent tokens */
     bool dense;        /* no vocabulary is factored: slower, to compare with */
+    bool int8;         /* weights of products are rounded to 8 bits when the model is opened */
     uint32_t features; /* fold features that enter as numbers */
     bool stream[FL_STREAMS];
     uint32_t categories;                       /* input category fields */
@@ -94,8 +96,6 @@ void fl_copy_add(fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token);
 float fl_copy_share(const fl_copy_slot slot[FL_COPY_SLOTS],
                     uint32_t token); /* of all weight, 0 .. 1 */
 
-/* Symmetric log: keeps sign and zero, tames counts, ages and amounts alike. */
-float fl_squash(float x);
 /* U: 1 signed log amount + 2*FL_PLR + 2 per number field (value, present) + features. In that order. Every input is
  * (fl_squash(value) - mean) / scale, held in [-10, 10]; sin and cos of 2 pi x 2^(k/2)/16 for the log amount x. */
 uint32_t fl_network_numbers(const fl_network *n);
@@ -121,9 +121,9 @@ typedef struct {
 void fl_network_tokens(const fl_network *n, const fl_event *event, fl_tokens *out);
 /* Token of a target; gap: fl_dt_token of the stream. */
 uint32_t fl_target_token(int slot, const fl_tokens *tokens, uint32_t gap);
-/* Dense inputs of one event: out [fl_network_numbers]. */
-void fl_network_number_inputs(const fl_network *n, const fl_event *event, const float *features,
-                              float *out);
+/* Dense inputs of one event: out [fl_network_numbers]; the same bits whatever the kernels. */
+void fl_network_number_inputs(const fl_network *n, const fl_kernels *k, const fl_event *event,
+                              const float *features, float *out);
 
 /* Targets of a stream's heads, the same list for both. */
 typedef struct {

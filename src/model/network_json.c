@@ -48,10 +48,11 @@ static json_t *names(const fl_network *n)
 json_t *fl_network_to_json(const fl_network *n)
 {
     json_t *j = json_pack(
-        "{s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f}", "backbone",
-        n->backbone->name, "copy", (int)n->copy, "dense", (int)n->dense, "h", (json_int_t)n->h, "d",
-        (json_int_t)n->d, "features", (json_int_t)n->features, "categories", names(n),
-        "amount_edge", floats(n->amount_edge, FL_AMOUNT_BINS - 1), "number_mean",
+        "{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f}", "backbone",
+        n->backbone->name, "precision", n->int8 ? "int8" : "fp32", "copy", (int)n->copy, "dense",
+        (int)n->dense, "h", (json_int_t)n->h, "d", (json_int_t)n->d, "features",
+        (json_int_t)n->features, "categories", names(n), "amount_edge",
+        floats(n->amount_edge, FL_AMOUNT_BINS - 1), "number_mean",
         floats(n->number_mean, n->numbers), "number_scale", floats(n->number_scale, n->numbers),
         "feature_mean", floats(n->feature_mean, n->features), "feature_scale",
         floats(n->feature_scale, n->features), "log_amount_mean", (double)n->log_amount_mean,
@@ -178,6 +179,12 @@ florin_status fl_network_from_json(fl_network **out, const fl_schema *s, const j
     if (!n->backbone) {
         fl_network_free(n);
         return bad(err, "backbone (there is: gru)");
+    }
+    const char *precision = fl_json_str(j, "precision", "fp32");
+    n->int8 = !strcmp(precision, "int8");
+    if (!n->int8 && strcmp(precision, "fp32") != 0) {
+        fl_network_free(n);
+        return bad(err, "precision (there are: int8, fp32)");
     }
     n->copy = fl_json_bool(j, "copy", false);
     n->dense = fl_json_bool(j, "dense", false);

@@ -12,6 +12,7 @@ enum { VALIDATION_EVENTS = 40000, VALIDATIONS = 10, JOURNAL_EVERY = 10, FIRST_SA
 fl_train_config fl_train_defaults(void)
 {
     return (fl_train_config){.hidden = 256,
+                             .int8 = true,
                              .width = 128,
                              .parts = 2,
                              .vocabulary = 16384,
@@ -63,15 +64,16 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
 
 json_t *fl_train_config_json(const fl_train_config *c)
 {
-    return json_pack("{sisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "hidden", (int)c->hidden,
-                     "width", (int)c->width, "lanes", (int)c->lanes, "window", (int)c->window,
-                     "parts", (int)c->parts, "vocabulary", (int)c->vocabulary, "dense",
-                     (int)c->dense, "epochs", c->epochs, "steps", (json_int_t)c->steps, "minutes",
-                     c->minutes, "seed", (json_int_t)c->seed, "until_us", (json_int_t)c->until_us,
-                     "valid_from_us", (json_int_t)c->valid_from_us, "valid_share", c->valid_share,
-                     "unseen_share", c->unseen_share, "rate", c->rate, "rate_end", c->rate_end,
-                     "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
-                     c->field_dropout, "patience", (int)c->patience);
+    return json_pack("{sssisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "precision",
+                     c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width,
+                     "lanes", (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts,
+                     "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "epochs", c->epochs,
+                     "steps", (json_int_t)c->steps, "minutes", c->minutes, "seed",
+                     (json_int_t)c->seed, "until_us", (json_int_t)c->until_us, "valid_from_us",
+                     (json_int_t)c->valid_from_us, "valid_share", c->valid_share, "unseen_share",
+                     c->unseen_share, "rate", c->rate, "rate_end", c->rate_end, "warmup", c->warmup,
+                     "clip", c->clip, "decay", c->decay, "field_dropout", c->field_dropout,
+                     "patience", (int)c->patience);
 }
 
 /* ---- set-up ---- */

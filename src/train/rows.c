@@ -202,7 +202,7 @@ static void encode_row(fl_rows *r, const fl_network *n, uint32_t row, const fl_e
         r->category[(size_t)row * n->categories + i] = tokens.category[i];
     r->small[row] = (fl_small_tokens){(uint8_t)tokens.type, (uint8_t)tokens.amount,
                                       tokens.when.hour, tokens.when.weekday, tokens.when.day};
-    fl_network_number_inputs(n, event, features, numbers);
+    fl_network_number_inputs(n, fl_kernels_get(NULL), event, features, numbers);
     int16_t *out = r->number + (size_t)row * r->numbers;
     for (uint32_t i = 0; i < r->numbers; i++) out[i] = fixed(numbers[i]);
 }
@@ -323,6 +323,7 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
     if (!st) {
         (*network)->copy = true;
         (*network)->dense = config->dense;
+        (*network)->int8 = config->int8;
     }
     if (!st) st = fl_network_fit(*network, log, r->train, config->vocabulary, err);
     if (!st) st = fit_features(*network, log, *plan, r->train, ctx, err);

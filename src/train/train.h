@@ -25,9 +25,10 @@ typedef struct {
     uint32_t parts; /* shares of a step; more threads than parts stay idle */
     uint32_t vocabulary; /* largest number of known values per field */
     bool dense;          /* large vocabularies in one softmax instead of two steps */
-    double epochs;       /* passes over the training rows, per stream */
-    uint64_t steps;      /* 0: by epochs; else at most so many per stream */
-    double minutes;      /* 0: none; else a limit for all training (then bytes depend on speed) */
+    bool int8;      /* scoring rounds weights and inputs of products to 8 bits; training does not */
+    double epochs;  /* passes over the training rows, per stream */
+    uint64_t steps; /* 0: by epochs; else at most so many per stream */
+    double minutes; /* 0: none; else a limit for all training (then bytes depend on speed) */
     uint64_t seed;
     int64_t until_us;      /* T */
     int64_t valid_from_us; /* INT64_MIN: the last valid_share of the time before T */

@@ -1,0 +1,208 @@
+/* Element-wise operations and reductions, AVX-512. A tail is loaded by mask and goes through the same arithmetic as a
+ * full register, so a value's result does not depend on its place. */
+#include "kernels/linear_avx512.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#include <math.h>
+
+enum { LANE = 16 };
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __mmask16 lanes(uint32_t n)
+{
+    return (__mmask16)(n >= LANE ? 0xffffu : (1u << n) - 1u);
+}
+
+INLINE __m512 all(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+INLINE __m512 get(const float *p, __mmask16 m)
+{
+    return _mm512_maskz_loadu_ps(m, p);
+}
+
+/* A store by mask is slower, and what is loaded from it soon waits. */
+INLINE void put(float *p, __mmask16 m, __m512 v)
+{
+    if (m == 0xffff) _mm512_storeu_ps(p, v);
+    else _mm512_mask_storeu_ps(p, m, v);
+}
+
+/* Cephes' expf (Moshier 1989): 2^k exp(r), |r| <= ln 2 / 2; relative error below 2e-7. */
+INLINE __m512 exp16(__m512 x)
+{
+    x = _mm512_max_ps(_mm512_min_ps(x, all(88.0f)), all(-87.0f));
+    __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)),
+                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 r = _mm512_fnmadd_ps(k, all(0.693359375f), x);
+    r = _mm512_fnmadd_ps(k, all(-2.12194440e-4f), r);
+    __m512 p = _mm512_fmadd_ps(all(1.9875691500e-4f), r, all(1.3981999507e-3f));
+    p = _mm512_fmadd_ps(p, r, all(8.3334519073e-3f));
+    p = _mm512_fmadd_ps(p, r, all(4.1665795894e-2f));
+    p = _mm512_fmadd_ps(p, r, all(1.6666665459e-1f));
+    p = _mm512_fmadd_ps(p, r, all(5.0000001201e-1f));
+    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, all(1.0f)));
+    return _mm512_scalef_ps(p, k);
+}
+
+INLINE __m512 sigmoid16(__m512 x)
+{
+    return _mm512_div_ps(all(1.0f),
+                         _mm512_add_ps(all(1.0f), exp16(_mm512_sub_ps(_mm512_setzero_ps(), x))));
+}
+
+INLINE __m512 tanh16(__m512 x)
+{
+    return _mm512_fmsub_ps(all(2.0f), sigmoid16(_mm512_add_ps(x, x)), all(1.0f));
+}
+
+static void add(float *y, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(y + i, m, _mm512_add_ps(get(y + i, m), get(x + i, m)));
+    }
+}
+
+static void axpy(float *y, float a, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(y + i, m, _mm512_fmadd_ps(all(a), get(x + i, m), get(y + i, m)));
+    }
+}
+
+static void relu(float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(x + i, m, _mm512_max_ps(get(x + i, m), _mm512_setzero_ps()));
+    }
+}
+
+static void gru(float *h, const float *gx, const float *gh, uint32_t H)
+{
+    for (uint32_t i = 0; i < H; i += LANE, gx += LANE, gh += LANE) {
+        __mmask16 m = lanes(H - i);
+        __m512 r = sigmoid16(_mm512_add_ps(get(gx, m), get(gh, m)));
+        __m512 z = sigmoid16(_mm512_add_ps(get(gx + H, m), get(gh + H, m)));
+        __m512 n =
+            tanh16(_mm512_fmadd_ps(r, get(gh + 2 * (size_t)H, m), get(gx + 2 * (size_t)H, m)));
+        /* (1 - z) n + z h = n + z (h - n) */
+        put(h + i, m, _mm512_fmadd_ps(z, _mm512_sub_ps(get(h + i, m), n), n));
+    }
+}
+
+static float dot(const float *a, const float *b, uint32_t n)
+{
+    __m512 s[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                   _mm512_setzero_ps()};
+
+    for (uint32_t i = 0; i < n; i += 4 * LANE)
+        for (uint32_t j = 0; j < 4 && i + j * LANE < n; j++) {
+            uint32_t at = i + j * LANE;
+            __mmask16 m = lanes(n - at);
+            s[j] = _mm512_fmadd_ps(get(a + at, m), get(b + at, m), s[j]);
+        }
+    return _mm512_reduce_add_ps(
+        _mm512_add_ps(_mm512_add_ps(s[0], s[1]), _mm512_add_ps(s[2], s[3])));
+}
+
+static void dots(float *y, const float *w, const float *x, const float *b, uint32_t rows,
+                 uint32_t n)
+{
+    for (uint32_t r = 0; r < rows; r++) y[r] = dot(w + (size_t)r * n, x, n) + (b ? b[r] : 0.0f);
+}
+
+static void exponential(float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(x + i, m, exp16(get(x + i, m)));
+    }
+}
+
+static void log_softmax(float *x, uint32_t n)
+{
+    __m512 top = all(x[0]), sum = _mm512_setzero_ps();
+
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        top = _mm512_mask_max_ps(top, m, top, get(x + i, m));
+    }
+    float best = _mm512_reduce_max_ps(top);
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        sum = _mm512_mask_add_ps(sum, m, sum, exp16(_mm512_sub_ps(get(x + i, m), all(best))));
+    }
+    float shift = best + logf(_mm512_reduce_add_ps(sum));
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(x + i, m, _mm512_sub_ps(get(x + i, m), all(shift)));
+    }
+}
+
+/* fl_squash, sixteen at a time; products and sums are not fused, so the bits are those of the reference. */
+static void squash(float *y, const float *x, const float *mean, const float *scale, float limit,
+                   uint32_t n)
+{
+    static const float term[] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f,
+                                 1.4249322787e-1f,  -1.6668057665e-1f, 2.0000714765e-1f,
+                                 -2.4999993993e-1f, 3.3333331174e-1f};
+    const __m512 sign = all(-0.0f);
+
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 in = lanes(n - i);
+        __m512 v = get(x + i, in), a = _mm512_abs_ps(v);
+        a = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a); /* NaN: 0 */
+        a = _mm512_add_ps(_mm512_min_ps(a, all(3e38f)), all(1.0f));
+        __m512i bits = _mm512_castps_si512(a),
+                e = _mm512_sub_epi32(_mm512_srli_epi32(bits, 23), _mm512_set1_epi32(127));
+        __m512 m = _mm512_castsi512_ps(_mm512_or_si512(
+            _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffff)), _mm512_set1_epi32(0x3f800000)));
+        __mmask16 high = _mm512_cmp_ps_mask(m, all(1.41421356f), _CMP_GT_OQ);
+        m = _mm512_mask_mul_ps(m, high, m, all(0.5f));
+        e = _mm512_mask_add_epi32(e, high, e, _mm512_set1_epi32(1));
+        m = _mm512_sub_ps(m, all(1.0f));
+        __m512 z = _mm512_mul_ps(m, m), p = all(7.0376836292e-2f);
+        for (uint32_t t = 0; t < FL_LEN(term); t++)
+            p = _mm512_add_ps(_mm512_mul_ps(p, m), all(term[t]));
+        p = _mm512_sub_ps(_mm512_mul_ps(_mm512_mul_ps(p, m), z), _mm512_mul_ps(all(0.5f), z));
+        p = _mm512_add_ps(p, m);
+        p = _mm512_add_ps(p, _mm512_mul_ps(_mm512_cvtepi32_ps(e), all(0.693147181f)));
+        p = _mm512_or_ps(p, _mm512_and_ps(v, sign));
+        p = _mm512_div_ps(_mm512_sub_ps(p, get(mean + i, in)),
+                          _mm512_mask_loadu_ps(all(1.0f), in, scale + i));
+        put(y + i, in, _mm512_max_ps(_mm512_min_ps(p, all(limit)), all(-limit)));
+    }
+}
+
+const fl_kernels *fl_kernels_avx512(void)
+{
+    static const fl_kernels table = {
+        .tier = "avx512",
+        .pack = fl_pack_avx512,
+        .pack8 = fl_pack8_avx512,
+        .linear = fl_linear_avx512,
+        .add = add,
+        .axpy = axpy,
+        .relu = relu,
+        .gru = gru,
+        .dot = dot,
+        .dots = dots,
+        .exp = exponential,
+        .log_softmax = log_softmax,
+        .squash = squash,
+    };
+
+    return &table;
+}
+#else
+const fl_kernels *fl_kernels_avx512(void)
+{
+    return NULL;
+}
+#endif
