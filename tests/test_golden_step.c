@@ -174,10 +174,16 @@ static void one_step(fl_worker *const *worker, fl_net *net, inputs *in, fl_optim
                     .train = true,
                     .encoder = step < 2,
                     .peer = step == 2 ? in->peer16 : NULL};
+    fl_packs *packs;
     size_t from, to;
 
     fill_window(worker, window + (size_t)step * STEPS * LANES * 4);
+    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false), true, NULL),
+                     FLORIN_OK);
+    fl_packs_fill(packs, net, pass.stream, 0, 1);
+    pass.packs = packs;
     for (uint32_t k = 0; k < WORKERS; k++) fl_worker_pass(worker[k], net, &in->rows, &pass);
+    fl_packs_free(packs);
     fl_pass_range(net, &pass, &from, &to);
     check_pass(worker, net, g, step);
     if (step != 1) check_gradients(worker, net, g, step, from, to);
@@ -211,28 +217,27 @@ static void test_steps(void **state)
         memcpy(net->w + net->offset[i], stored(&g, bytes, "start/%s", net->list[i].name), bytes);
     }
     const double *settings = stored(&g, 3 * sizeof(double), "settings");
-    fl_optimiser adam = {.m = fl_alloc_aligned(net->total, sizeof(float)),
-                         .v = fl_alloc_aligned(net->total, sizeof(float)),
-                         .rate = settings[0],
-                         .clip = settings[1],
-                         .decay = settings[2],
-                         .threads = 1};
+    fl_team *team = fl_team_new(2, false);
+    fl_optimiser adam;
+    assert_non_null(team);
+    assert_int_equal(fl_optimiser_new(&adam, net, team, NULL), FLORIN_OK);
+    adam.rate = settings[0];
+    adam.clip = settings[1];
+    adam.decay = settings[2];
     for (uint32_t k = 0; k < WORKERS; k++)
         assert_int_equal(fl_worker_new(&worker[k], net, LANES / WORKERS, STEPS, true, NULL),
                          FLORIN_OK);
     for (int step = 0; step < 3; step++) {
         if (step == 2) { /* the payee begins anew, as pretraining does */
-            memset(adam.m, 0, net->total * sizeof(float));
-            memset(adam.v, 0, net->total * sizeof(float));
-            adam.steps = 0;
+            fl_optimiser_reset(&adam, net);
             for (uint32_t k = 0; k < WORKERS; k++)
                 memset(fl_worker_state(worker[k]), 0, LANES / WORKERS * H * sizeof(float));
         }
         one_step(worker, net, &in, &adam, &g, step);
     }
     for (uint32_t k = 0; k < WORKERS; k++) fl_worker_free(worker[k]);
-    free(adam.m);
-    free(adam.v);
+    fl_optimiser_free(&adam);
+    fl_team_free(team);
     fl_net_free(net);
     fl_network_free(n);
     fl_schema_free(schema);

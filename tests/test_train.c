@@ -60,13 +60,26 @@ typedef struct {
     size_t states;
 } point;
 
+/* A pass with the weights as they are now. */
+static void pass_now(fl_worker *k, const fl_net *net, const fl_rows *rows, fl_pass pass)
+{
+    fl_packs *packs;
+
+    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false), pass.train, NULL),
+                     FLORIN_OK);
+    for (uint32_t i = 0; i < 3; i++) fl_packs_fill(packs, net, pass.stream, i, 3);
+    pass.packs = packs;
+    fl_worker_pass(k, net, rows, &pass);
+    fl_packs_free(packs);
+}
+
 static double loss_at(point *p)
 {
     const fl_window *w = fl_worker_window(p->k);
     double sum = 0;
 
     memcpy(fl_worker_state(p->k), p->state, p->states * sizeof(float));
-    fl_worker_pass(p->k, p->net, p->rows, &p->pass);
+    pass_now(p->k, p->net, p->rows, p->pass);
     for (size_t i = 0; i < (size_t)w->lanes * w->steps; i++)
         for (uint32_t t = 0; t < p->net->targets; t++)
             sum += (double)w->weight[i] * (double)fl_worker_nats(p->k)[i * p->net->targets + t];
@@ -458,7 +471,7 @@ static void forward_stream(forward *f, int stream)
             w->weight[i] = 1;
         }
         fl_pass pass = {.stream = stream, .peer = stream ? f->peer : NULL};
-        fl_worker_pass(k, f->net, f->rows, &pass);
+        pass_now(k, f->net, f->rows, pass);
         for (uint32_t i = 0; i < n; i++) {
             memcpy(f->nats + ((size_t)w->row[i] * 2 + (uint32_t)stream) * T,
                    fl_worker_nats(k) + (size_t)i * T, T * sizeof(float));
@@ -558,7 +571,7 @@ static void test_normalised(void **state)
             rows->category[4 * rows->categories + t] = v;
             ((float *)rows->stream[0].share_block.data)[4 * net->targets + t] = v < 2 ? 0.5f : 0;
             fl_pass pass = {.stream = 0};
-            fl_worker_pass(k, net, rows, &pass);
+            pass_now(k, net, rows, pass);
             sum += exp(-(double)fl_worker_nats(k)[net->targets + t]);
         }
         if (fabs(sum - 1) > 1e-4)
@@ -605,13 +618,13 @@ static void test_signals(void **state)
     fl_lanes_next(l, &k, 1, 16);
     fl_pass pass = {.stream = 0, .train = true, .encoder = true};
     float *want = fl_alloc(net->total, sizeof *want);
-    fl_worker_pass(k, net, rows, &pass);
+    pass_now(k, net, rows, pass);
     memcpy(want, fl_worker_gradient(k), net->total * sizeof *want);
     sigaction(SIGALRM, &catch, &before);
     setitimer(ITIMER_REAL, &often, NULL);
     for (int i = 0; i < 2000 && alarms < 100; i++) {
         memset(fl_worker_state(k), 0, (size_t)16 * n->h * sizeof(float));
-        fl_worker_pass(k, net, rows, &pass);
+        pass_now(k, net, rows, pass);
         assert_memory_equal(fl_worker_gradient(k), want, net->total * sizeof *want);
     }
     setitimer(ITIMER_REAL, &never, NULL);

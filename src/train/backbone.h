@@ -7,10 +7,10 @@
 typedef struct {
     /* From k->input [N][D] and k->state, the states of the lanes before the window, to k->before and k->after [N][H] and
      * the new k->state. A fresh position starts from zero; an empty one keeps the state. */
-    void (*forward)(fl_worker *k, const fl_net *net, int stream);
+    void (*forward)(fl_worker *k, const fl_net *net, const fl_pass *pass);
     /* From k->d_before [N][H], the heads' gradient of each state before, to k->d_input [N][D] and its own parameters'
      * gradients, which are added to k->gradient. */
-    void (*backward)(fl_worker *k, const fl_net *net, int stream);
+    void (*backward)(fl_worker *k, const fl_net *net, const fl_pass *pass);
 } fl_train_backbone;
 
 const fl_train_backbone *fl_train_backbone_of(const fl_network *n);

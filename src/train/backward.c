@@ -18,7 +18,8 @@ static void stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows, 
         net->ops->axpy(g + q->dt_w, fl_dt_number(dt, first), k->d_input + i * D, D);
     }
     if (q->peer != SIZE_MAX && pass->peer)
-        fl_sgemm(true, false, k->H, D, N, 1, k->peer, k->H, k->d_input, D, 1, g + q->peer, D);
+        pass->packs->products->outer(g + q->peer, D, k->peer, k->H, k->H, k->d_input, D, D, N,
+                                     k->scratch);
 }
 
 static void scatter_row(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass,
@@ -46,25 +47,25 @@ static void scatter_row(fl_worker *k, const fl_net *net, const fl_rows *rows, co
 static void encoder(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
     size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
-    const float *w = net->w;
+    const fl_packs *packs = pass->packs;
+    const fl_products *p = packs->products;
     float *g = k->gradient;
 
     net->ops->column_sums(g + net->b2, k->d_input, N, D);
-    fl_sgemm(true, false, 2 * D, D, N, 1, k->hidden, 2 * D, k->d_input, D, 1, g + net->w2, D);
-    fl_sgemm(false, true, N, 2 * D, D, 1, k->d_input, D, w + net->w2, D, 0, k->d_hidden, 2 * D);
+    p->outer(g + net->w2, D, k->hidden, 2 * D, 2 * D, k->d_input, D, D, N, k->scratch);
+    p->product(k->d_hidden, 2 * D, k->d_input, D, N, &packs->mlp2.backward, false, k->scratch);
     net->ops->relu_back(k->d_hidden, k->hidden, N * 2 * D);
     net->ops->column_sums(g + net->b1, k->d_hidden, N, 2 * D);
-    fl_sgemm(true, false, D, 2 * D, N, 1, k->encoded, D, k->d_hidden, 2 * D, 1, g + net->w1, 2 * D);
+    p->outer(g + net->w1, 2 * D, k->encoded, D, D, k->d_hidden, 2 * D, 2 * D, N, k->scratch);
     memcpy(k->d_encoded, k->d_input, N * D * sizeof(float));
-    fl_sgemm(false, true, N, D, 2 * D, 1, k->d_hidden, 2 * D, w + net->w1, 2 * D, 1, k->d_encoded,
-             D);
-    fl_sgemm(true, false, k->U, D, N, 1, k->numbers, k->U, k->d_encoded, D, 1, g + net->num_w, D);
+    p->product(k->d_encoded, D, k->d_hidden, 2 * D, N, &packs->mlp1.backward, true, k->scratch);
+    p->outer(g + net->num_w, D, k->numbers, k->U, k->U, k->d_encoded, D, D, N, k->scratch);
     for (uint32_t i = 0; i < N; i++) scatter_row(k, net, rows, pass, i, k->window.row[i]);
 }
 
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
-    fl_train_backbone_of(net->network)->backward(k, net, pass->stream);
+    fl_train_backbone_of(net->network)->backward(k, net, pass);
     stream_inputs(k, net, rows, pass);
     if (pass->encoder) encoder(k, net, rows, pass);
 }

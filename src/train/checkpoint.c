@@ -5,6 +5,8 @@
 #include <math.h>
 #include <unistd.h>
 
+enum { LAYOUT = 2 }; /* order of the parameters in w, m, v and best (net.c) */
+
 char *fl_checkpoint_path(const char *out)
 {
     return fl_asprintf("%s.checkpoint", out);
@@ -33,9 +35,9 @@ static void phase_from(fl_phase *p, const json_t *j)
 
 static json_t *describe(const fl_run *r)
 {
-    return json_pack("{sis{so*sssisisIsIsIso*so*}}", "florin", 1, "checkpoint", "config",
-                     fl_train_config_json(&r->config), "data_hash", r->rows->hash, "stream",
-                     r->stream, "bad", (int)r->bad, "optimiser_steps",
+    return json_pack("{sis{siso*sssisisIsIsIso*so*}}", "florin", 1, "checkpoint", "layout", LAYOUT,
+                     "config", fl_train_config_json(&r->config), "data_hash", r->rows->hash,
+                     "stream", r->stream, "bad", (int)r->bad, "optimiser_steps",
                      (json_int_t)r->optimiser.steps, "epoch",
                      (json_int_t)(r->lanes ? r->lanes->epoch : 0), "cursor",
                      (json_int_t)(r->lanes ? r->lanes->cursor : 0), "payer",
@@ -111,6 +113,10 @@ static florin_status check(const fl_run *r, const json_t *j, const char *path, f
     const json_t *there = json_object_get(j, "config");
     florin_status st = now ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "checkpoint");
 
+    if (!st && fl_json_int(j, "layout", 1) != LAYOUT)
+        st = fl_fail(err, FLORIN_EINPUT,
+                     "%s: was made by another version of Florin; leave --resume out to start again",
+                     path);
     if (!st) st = check_options(now, there, false, path, err);
     if (!st && strcmp(fl_json_str(j, "data_hash", ""), r->rows->hash) != 0)
         st = fl_fail(

@@ -9,6 +9,7 @@ typedef struct {
     const fl_net *net;
     const fl_rows *rows;
     const fl_evaluation *e;
+    fl_packs *packs;
     uint32_t *order; /* [n] entities, longest first */
     uint32_t n;
     fl_nats nats[SHARES];
@@ -130,7 +131,7 @@ static void run_share(void *arg, uint32_t i)
 {
     job *j = arg;
     share *s = fl_calloc(1, sizeof *s);
-    fl_pass pass = {.stream = j->e->stream, .peer = j->e->peer};
+    fl_pass pass = {.stream = j->e->stream, .peer = j->e->peer, .packs = j->packs};
 
     if (!s || fl_worker_new(&s->k, j->net, LANES, STEPS, false, NULL)) {
         j->status[i] = FLORIN_ENOMEM;
@@ -193,7 +194,9 @@ florin_status fl_evaluate(const fl_net *net, const fl_rows *rows, const fl_evalu
     if (!j) return fl_fail(err, FLORIN_ENOMEM, "evaluation");
     *j = (job){.net = net, .rows = rows, .e = e, .caller = pthread_self()};
     st = sort_entities(j, err);
+    if (!st) st = fl_packs_new(&j->packs, net, fl_products_get(NULL, false), false, err);
     if (!st) {
+        fl_packs_fill(j->packs, net, e->stream, 0, 1);
         if (e->stage) fl_progress(e->ctx, e->stage, 0, j->total);
         fl_parallel(e->threads, SHARES, run_share, j);
         if (e->stage && !atomic_load(&j->stop)) fl_progress(e->ctx, e->stage, j->total, j->total);
@@ -211,6 +214,7 @@ florin_status fl_evaluate(const fl_net *net, const fl_rows *rows, const fl_evalu
                     out->nats[s][t] += j->nats[i].nats[s][t];
             }
     }
+    fl_packs_free(j->packs);
     free(j->order);
     free(j);
     return st;

@@ -3,46 +3,40 @@
 #include "kernels/train_gemm.h"
 #include "train/backbone.h"
 
-enum { TILE_FLOATS = 1 << 16 }; /* 256 KiB of logits at a time */
-
 /* ---- buffers ---- */
 
-static size_t largest_group(const fl_net *net)
+/* Floats that the largest tile takes: of a panel, or of a cluster's members. */
+static size_t tile_floats(const fl_net *net)
 {
-    size_t most = 1;
-
-    for (uint32_t t = 0; t < net->targets; t++)
-        if (net->target[t].group > most) most = net->target[t].group;
-    return most;
-}
-
-/* Columns that all factored targets' members take together. */
-static size_t member_columns(const fl_net *net)
-{
-    size_t sum = 0;
-
-    for (uint32_t t = 0; t < net->targets; t++) sum += net->target[t].group;
-    return sum;
-}
-
-static uint32_t widest(const fl_net *net)
-{
-    uint32_t most = 1;
+    size_t most = 0;
 
     for (int s = 0; s < FL_STREAMS; s++)
-        if (net->stream[s].V > most) most = net->stream[s].V;
+        for (uint32_t i = 1; i < net->stream[s].panels; i++) {
+            uint32_t columns = net->stream[s].panel[i].columns;
+            size_t floats = fl_tile_rows(columns) * fl_tile_stride(columns);
+            if (floats > most) most = floats;
+        }
+    for (uint32_t t = 0; t < net->targets; t++) {
+        uint32_t group = net->target[t].group;
+        size_t floats = fl_tile_rows(group) * fl_tile_stride(group);
+        if (group && floats > most) most = floats;
+    }
     return most;
+}
+
+/* Columns of the first panel. */
+static size_t kept_columns(const fl_net *net)
+{
+    size_t a = net->stream[0].panel[0].columns, b = net->stream[1].panel[0].columns;
+
+    return a > b ? a : b;
 }
 
 static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
 {
     size_t N = (size_t)k->lanes * k->steps, L = k->lanes, H = k->H, D = k->D, U = k->U, at = 0;
-    size_t group = largest_group(net), V = widest(net);
     bool peers = net->network->stream[0] && net->network->stream[1];
 
-    k->tile_floats = TILE_FLOATS;
-    if (V > k->tile_floats) k->tile_floats = V;
-    if (group > k->tile_floats) k->tile_floats = group;
     struct {
         float **p;
         size_t n;
@@ -64,8 +58,9 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->d_hidden, gradient ? N * 2 * D : 0},
         {&k->nats, N * k->targets},
         {&k->part, N * k->targets},
-        {&k->member, gradient ? N * member_columns(net) : 0},
-        {&k->tile, k->tile_floats},
+        {&k->kept, N * kept_columns(net)},
+        {&k->tile, tile_floats(net)},
+        {&k->gathered, (size_t)2 * FL_PRODUCT_TILE * H},
         {&k->picked, N * H},
         {&k->d_picked, gradient ? N * H : 0},
         {&k->gradient, gradient ? net->total : 0},
@@ -104,11 +99,12 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
     k->window.weight = fl_calloc(N, sizeof(float));
     k->pick = fl_calloc(N, sizeof(uint32_t));
     k->order = fl_calloc(N, sizeof(uint32_t));
-    k->token = fl_calloc(N, sizeof(uint32_t));
+    k->token = fl_calloc(N * k->targets, sizeof(uint32_t));
+    k->scratch = fl_alloc_aligned(FL_PRODUCT_SCRATCH, 1);
     k->cluster_at = fl_calloc(clusters + 2, sizeof(uint32_t));
     if (!allocate_floats(k, net, gradient) || !k->window.row || !k->window.previous ||
         !k->window.fresh || !k->window.weight || !k->pick || !k->order || !k->token ||
-        !k->cluster_at) {
+        !k->cluster_at || !k->scratch) {
         fl_worker_free(k);
         return fl_fail(err, FLORIN_ENOMEM, "training buffers of %zu positions", N);
     }
@@ -129,6 +125,7 @@ void fl_worker_free(fl_worker *k)
     free(k->order);
     free(k->token);
     free(k->cluster_at);
+    free(k->scratch);
     free(k->block);
     free(k);
 }
@@ -195,6 +192,8 @@ static void gather_row(fl_worker *k, const fl_net *net, const fl_rows *rows, con
 static void encode(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
     size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
+    const fl_packs *packs = pass->packs;
+    const fl_products *p = packs->products;
     const float *w = net->w;
 
     for (uint32_t i = 0; i < N; i++) {
@@ -206,12 +205,12 @@ static void encode(fl_worker *k, const fl_net *net, const fl_rows *rows, const f
             memset(k->numbers + (size_t)i * k->U, 0, k->U * sizeof(float));
         }
     }
-    fl_sgemm(false, false, N, D, k->U, 1, k->numbers, k->U, w + net->num_w, D, 1, k->encoded, D);
-    fl_sgemm(false, false, N, 2 * D, D, 1, k->encoded, D, w + net->w1, 2 * D, 0, k->hidden, 2 * D);
+    p->product(k->encoded, D, k->numbers, k->U, N, &packs->numbers.forward, true, k->scratch);
+    p->product(k->hidden, 2 * D, k->encoded, D, N, &packs->mlp1.forward, false, k->scratch);
     net->ops->bias_relu(k->hidden, w + net->b1, N, 2 * D);
     memcpy(k->input, k->encoded, N * D * sizeof(float));
     for (size_t i = 0; i < N; i++) net->ops->add(k->input + i * D, w + net->b2, D);
-    fl_sgemm(false, false, N, D, 2 * D, 1, k->hidden, 2 * D, w + net->w2, D, 1, k->input, D);
+    p->product(k->input, D, k->hidden, 2 * D, N, &packs->mlp2.forward, true, k->scratch);
 }
 
 /* What the stream adds to the shared encoding: the gap since its entity's last event, and the payer's state. */
@@ -235,7 +234,8 @@ static void add_stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *ro
         if (row != FL_NO_ROW) net->ops->from_bf16(k->peer + i * H, pass->peer + (size_t)row * H, H);
         else memset(k->peer + i * H, 0, H * sizeof(float));
     }
-    fl_sgemm(false, false, N, D, H, 1, k->peer, H, net->w + q->peer, D, 1, k->input, D);
+    pass->packs->products->product(k->input, D, k->peer, H, N, &pass->packs->peer.forward, true,
+                                   k->scratch);
 }
 
 void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to)
@@ -254,7 +254,7 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
     fl_gemm_begin(&hold);
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);
-    fl_train_backbone_of(net->network)->forward(k, net, pass->stream);
+    fl_train_backbone_of(net->network)->forward(k, net, pass);
     if (pass->train) {
         fl_pass_range(net, pass, &from, &to);
         memset(k->gradient + from, 0, (to - from) * sizeof(float));

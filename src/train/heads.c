@@ -1,12 +1,11 @@
-/* The next-event heads: softmax and cross-entropy of every target from the state before the event, forward and backward
- * in one go over tiles of rows, so that the logits of a step are never all in memory. A factored target costs its
- * clusters (in the dense block) plus the members of the one cluster that holds the answer:
+/* The next-event heads: softmax and cross-entropy of every target from the state before the event. Loss and gradient
+ * of a tile of rows are made in one pass while its logits are in the cache: no logit is computed twice, and of whole
+ * targets none is kept. A factored target costs its clusters plus the members of the one cluster that holds the answer:
  * p(token) = p(cluster) p(member | cluster) (Goodman 2001, "Classes for fast maximum entropy training"). A gate mixes each
  * prediction with the entity's recent tokens (model/network.h, `copy`).
- * Order: members forward, then clusters, dense targets and gates, then members backward: only then is it known how much
- * of a prediction was the head's.
+ * Order: logits of clusters and gates of all rows; whole targets; members of each cluster; last the clusters' and gates'
+ * gradients, because only then is it known how much of a prediction was the head's.
  * Invariant: sums run over rows in window order, and over clusters in order. */
-#include "kernels/train_gemm.h"
 #include "train/worker.h"
 #include <math.h>
 
@@ -15,20 +14,14 @@ typedef struct {
     const fl_net *net;
     const fl_rows *rows;
     const fl_net_stream *q;
+    const fl_packs *packs;
     int stream;
     bool train;
     uint32_t n;          /* positions with weight */
+    size_t K;            /* columns that are kept: the first panel's */
     const float *states; /* [n][H] */
     float *d_states;
 } heads;
-
-static uint32_t token_of(const heads *x, uint32_t target, uint32_t i)
-{
-    const fl_window *w = &x->k->window;
-    uint32_t at = x->k->pick[i];
-
-    return fl_rows_target(x->rows, &x->net->target[target], w->row[at], w->previous[at]);
-}
 
 static double log_sigmoid(double x)
 {
@@ -51,164 +44,204 @@ static float mix(float nats, float share, float *odds, float weight, float *part
     return (float)-all;
 }
 
-static void dense_row(const heads *x, uint32_t i, float *logits)
+/* Row i's prediction of target t is complete but for the copy: mixes it in, leaves the gate's gradient in its place, and
+ * returns the head's share. */
+static float mix_copy(const heads *x, uint32_t i, uint32_t t)
 {
-    const fl_net_stream *q = x->q;
-    const fl_train_ops *op = x->net->ops;
     fl_worker *k = x->k;
     uint32_t at = k->pick[i], row = k->window.row[at];
-    bool history = k->window.previous[at] != FL_NO_ROW;
-    float weight = k->window.weight[at], *nats = k->nats + (size_t)at * k->targets,
-          *part = k->part + (size_t)at * k->targets;
-    const float *bias = x->net->w + q->dense_b,
-                *share = x->rows->stream[x->stream].share + (size_t)row * k->targets;
+    float *odds = k->kept + i * x->K + x->q->gate + t,
+          *nats = k->nats + (size_t)at * k->targets + t, part = 1;
 
-    for (uint32_t s = 0; s < q->segments; s++) {
-        const fl_segment *g = &q->segment[s];
-        uint32_t t = g->target, token = token_of(x, t, i);
-        float *odds = logits + q->gate + t;
-        if (x->net->target[t].group) token /= x->net->target[t].group;
-        nats[t] += op->cross_entropy(logits + g->first, bias + g->first, g->size, token, weight);
-        part[t] = 1;
-        if (!history) {
-            *odds = 0;
-            continue;
-        }
-        *odds += bias[q->gate + t];
-        nats[t] = mix(nats[t], share[t], odds, weight, &part[t]);
-        if (part[t] < 1) op->scale(logits + g->first, part[t], g->size);
+    if (k->window.previous[at] == FL_NO_ROW) { /* no history, nothing to copy */
+        *odds = 0;
+        return 1;
     }
+    *odds += x->net->w[x->q->dense_b + x->q->gate + t];
+    *nats = mix(*nats, x->rows->stream[x->stream].share[(size_t)row * k->targets + t], odds,
+                k->window.weight[at], &part);
+    return part;
 }
 
-static void dense(const heads *x)
+/* ---- whole targets ---- */
+
+static void plain_row(const heads *x, const fl_panel *p, uint32_t i, float *logits)
 {
     fl_worker *k = x->k;
-    const fl_net_stream *q = x->q;
-    size_t H = k->H, V = q->V, tile = k->tile_floats / V;
-    const float *w = x->net->w + q->dense_w;
+    const fl_train_ops *op = x->net->ops;
+    uint32_t at = k->pick[i];
 
-    if (tile < 1) tile = 1;
-    for (size_t from = 0; from < x->n; from += tile) {
-        size_t rows = x->n - from < tile ? x->n - from : tile;
-        fl_sgemm(false, true, rows, V, H, 1, x->states + from * H, H, w, H, 0, k->tile, V);
-        for (size_t i = 0; i < rows; i++) dense_row(x, (uint32_t)(from + i), k->tile + i * V);
-        if (!x->train) continue;
-        fl_sgemm(false, false, rows, H, V, 1, k->tile, V, w, H, 0, x->d_states + from * H, H);
-        fl_sgemm(true, false, V, H, rows, 1, k->tile, V, x->states + from * H, H, 1,
-                 k->gradient + q->dense_w, H);
-        x->net->ops->column_sums(k->gradient + q->dense_b, k->tile, rows, V);
+    for (uint32_t s = p->from; s < p->to; s++) {
+        const fl_segment *g = &x->q->segment[s];
+        float *own = logits + g->first - p->first;
+        size_t bias = x->q->dense_b + g->first;
+        k->nats[(size_t)at * k->targets + g->target] = op->cross_entropy(
+            own, x->net->w + bias, g->size, k->token[g->target * x->n + i], k->window.weight[at]);
+        float part = mix_copy(x, i, g->target);
+        if (part < 1) op->scale(own, part, g->size);
+        if (x->train) op->add(k->gradient + bias, own, g->size);
     }
 }
+
+static void plain_panel(const heads *x, uint32_t index)
+{
+    fl_worker *k = x->k;
+    const fl_panel *p = &x->q->panel[index];
+    const fl_pack *w = &x->packs->panel[index];
+    const fl_products *op = x->packs->products;
+    size_t H = k->H, stride = fl_tile_stride(p->columns), most = fl_tile_rows(p->columns);
+
+    for (size_t from = 0; from < x->n; from += most) {
+        size_t rows = x->n - from < most ? x->n - from : most;
+        const float *states = x->states + from * H;
+        op->product(k->tile, stride, states, H, rows, &w->forward, false, k->scratch);
+        for (size_t i = 0; i < rows; i++)
+            plain_row(x, p, (uint32_t)(from + i), k->tile + i * stride);
+        if (!x->train) continue;
+        op->product(x->d_states + from * H, H, k->tile, stride, rows, &w->backward, true,
+                    k->scratch);
+        op->outer(k->gradient + x->q->dense_w + p->first * H, H, k->tile, stride, p->columns,
+                  states, H, H, rows, k->scratch);
+    }
+}
+
+/* ---- members of clusters ---- */
 
 /* Positions ordered by the cluster of their token (counting sort, stable). */
-static void sort_by_cluster(const heads *x, uint32_t target, uint32_t clusters)
+static void sort_by_cluster(const heads *x, const uint32_t *token, uint32_t group,
+                            uint32_t clusters)
 {
-    fl_worker *k = x->k;
-    uint32_t group = x->net->target[target].group, *at = k->cluster_at;
+    uint32_t *at = x->k->cluster_at;
 
     memset(at, 0, (clusters + 2) * sizeof *at);
-    for (uint32_t i = 0; i < x->n; i++) {
-        k->token[i] = token_of(x, target, i);
-        at[k->token[i] / group + 2]++;
-    }
+    for (uint32_t i = 0; i < x->n; i++) at[token[i] / group + 2]++;
     for (uint32_t c = 0; c < clusters; c++) at[c + 2] += at[c + 1];
-    for (uint32_t i = 0; i < x->n; i++) k->order[at[k->token[i] / group + 1]++] = i;
+    for (uint32_t i = 0; i < x->n; i++) x->k->order[at[token[i] / group + 1]++] = i;
 }
 
-/* The rows order[from, to), all of one cluster. */
+/* The rows order[from, from + rows), all of one cluster. */
 typedef struct {
-    uint32_t target, from, to;
-    size_t first, G; /* its members: tokens first .. first + G - 1 */
-    float *logits;   /* [rows][G], for training kept until the cluster's part is known */
-    float *gathered; /* [rows][H] */
+    uint32_t target;
+    const uint32_t *order;
+    size_t rows, first, G; /* its members: tokens first .. first + G - 1 */
 } cluster;
 
-static void gather(const heads *x, const cluster *c)
+/* C = A B, B [k][n] packed on the spot, a slice of columns at a time if it is large. */
+static void product_of(const heads *x, float *c, size_t ldc, const float *a, size_t lda,
+                       size_t rows, const float *b, size_t ldb, bool turned, size_t k, size_t n)
 {
-    size_t H = x->k->H;
+    size_t most = FL_PRODUCT_PACKED / fl_product_bytes(k, FL_PRODUCT_COLUMNS) * FL_PRODUCT_COLUMNS;
 
-    for (uint32_t i = c->from; i < c->to; i++)
-        memcpy(c->gathered + (i - c->from) * H, x->states + (size_t)x->k->order[i] * H,
-               H * sizeof(float));
+    for (size_t at = 0; at < n; at += most)
+        fl_product_of(x->packs->products, c + at, ldc, a, lda, rows, b + (turned ? at * ldb : at),
+                      ldb, turned, k, n - at < most ? n - at : most, false, x->k->scratch);
 }
 
-static void members_forward(const heads *x, const cluster *c)
+static void members(const heads *x, const cluster *c)
 {
     fl_worker *k = x->k;
-    size_t H = k->H;
-    const float *w = x->net->w + x->q->member_w[c->target] + c->first * H,
-                *b = x->net->w + x->q->member_b[c->target] + c->first;
-
-    gather(x, c);
-    fl_sgemm(false, true, c->to - c->from, c->G, H, 1, c->gathered, H, w, H, 0, c->logits, c->G);
-    for (uint32_t i = c->from; i < c->to; i++) {
-        uint32_t row = k->order[i], at = k->pick[row];
-        k->nats[(size_t)at * k->targets + c->target] =
-            x->net->ops->cross_entropy(c->logits + (i - c->from) * c->G, b, c->G,
-                                       k->token[row] - c->first, k->window.weight[at]);
-    }
-}
-
-static void members_backward(const heads *x, const cluster *c)
-{
-    fl_worker *k = x->k;
-    size_t H = k->H, rows = c->to - c->from;
+    const fl_train_ops *op = x->net->ops;
+    size_t H = k->H, stride = fl_tile_stride(c->G);
     size_t w = x->q->member_w[c->target] + c->first * H, b = x->q->member_b[c->target] + c->first;
+    float *gathered = k->gathered, *d = k->gathered + (size_t)FL_PRODUCT_TILE * H;
 
-    for (uint32_t i = c->from; i < c->to; i++) {
-        float part = k->part[(size_t)k->pick[k->order[i]] * k->targets + c->target];
-        if (part < 1) x->net->ops->scale(c->logits + (i - c->from) * c->G, part, c->G);
+    for (size_t i = 0; i < c->rows; i++)
+        memcpy(gathered + i * H, x->states + (size_t)c->order[i] * H, H * sizeof(float));
+    product_of(x, k->tile, stride, gathered, H, c->rows, x->net->w + w, H, true, H, c->G);
+    for (size_t i = 0; i < c->rows; i++) {
+        uint32_t row = c->order[i], at = k->pick[row];
+        float *logits = k->tile + i * stride;
+        k->nats[(size_t)at * k->targets + c->target] +=
+            op->cross_entropy(logits, x->net->w + b, c->G,
+                              k->token[c->target * x->n + row] - c->first, k->window.weight[at]);
+        float part = mix_copy(x, row, c->target);
+        k->part[(size_t)row * k->targets + c->target] = part;
+        if (part < 1) op->scale(logits, part, c->G);
+        if (x->train) op->add(k->gradient + b, logits, c->G);
     }
-    gather(x, c);
-    fl_sgemm(true, false, c->G, H, rows, 1, c->logits, c->G, c->gathered, H, 1, k->gradient + w, H);
-    x->net->ops->column_sums(k->gradient + b, c->logits, rows, c->G);
-    fl_sgemm(false, false, rows, H, c->G, 1, c->logits, c->G, x->net->w + w, H, 0, c->gathered, H);
-    for (size_t i = 0; i < rows; i++)
-        x->net->ops->add(x->d_states + (size_t)k->order[c->from + i] * H, c->gathered + i * H, H);
+    if (!x->train) return;
+    x->packs->products->outer(k->gradient + w, H, k->tile, stride, c->G, gathered, H, H, c->rows,
+                              k->scratch);
+    product_of(x, d, H, k->tile, stride, c->rows, x->net->w + w, H, false, c->G, H);
+    for (size_t i = 0; i < c->rows; i++)
+        op->add(x->d_states + (size_t)c->order[i] * H, d + i * H, H);
 }
 
-/* All clusters of one factored target. kept [n][group]: where training keeps the members' gradients, NULL: nowhere. */
-static void factored(const heads *x, uint32_t target, float *kept,
-                     void (*run)(const heads *x, const cluster *c))
+static void all_members(const heads *x, uint32_t target)
 {
     fl_worker *k = x->k;
     const fl_target *t = &x->net->target[target];
-    uint32_t clusters = fl_target_clusters(t),
-             most = (uint32_t)(k->tile_floats / (t->group + k->H));
+    uint32_t clusters = fl_target_clusters(t);
+    size_t most = fl_tile_rows(t->group);
 
-    if (most < 1) most = 1;
-    sort_by_cluster(x, target, clusters);
+    sort_by_cluster(x, k->token + (size_t)target * x->n, t->group, clusters);
     for (uint32_t c = 0; c < clusters; c++)
-        for (uint32_t from = k->cluster_at[c]; from < k->cluster_at[c + 1]; from += most) {
+        for (size_t from = k->cluster_at[c], to = k->cluster_at[c + 1]; from < to; from += most) {
             size_t first = (size_t)c * t->group, left = t->tokens - first;
-            cluster piece = {.target = target, .from = from, .first = first};
-            piece.to = k->cluster_at[c + 1] - from < most ? k->cluster_at[c + 1] : from + most;
-            piece.G = left < t->group ? left : t->group;
-            piece.logits = kept ? kept + (size_t)from * t->group : k->tile;
-            piece.gathered = k->tile + (size_t)most * t->group;
-            run(x, &piece);
+            cluster piece = {.target = target,
+                             .order = k->order + from,
+                             .rows = to - from < most ? to - from : most,
+                             .first = first,
+                             .G = left < t->group ? left : t->group};
+            members(x, &piece);
         }
 }
 
-static void all_factored(const heads *x, void (*run)(const heads *x, const cluster *c))
-{
-    float *kept = x->train ? x->k->member : NULL;
+/* ---- clusters and gates ---- */
 
-    for (uint32_t t = 0; t < x->net->targets; t++) {
-        if (!x->net->target[t].group) continue;
-        factored(x, t, kept, run);
-        if (kept) kept += (size_t)x->n * x->net->target[t].group;
-    }
+static void clusters_forward(const heads *x)
+{
+    fl_worker *k = x->k;
+    const fl_panel *p = &x->q->panel[0];
+
+    x->packs->products->product(k->kept, x->K, x->states, k->H, x->n, &x->packs->panel[0].forward,
+                                false, k->scratch);
+    for (uint32_t i = 0; i < x->n; i++)
+        for (uint32_t s = p->from; s < p->to; s++) {
+            const fl_segment *g = &x->q->segment[s];
+            uint32_t at = k->pick[i], group = x->net->target[g->target].group;
+            k->nats[(size_t)at * k->targets + g->target] = x->net->ops->cross_entropy(
+                k->kept + i * x->K + g->first, x->net->w + x->q->dense_b + g->first, g->size,
+                k->token[g->target * x->n + i] / group, k->window.weight[at]);
+        }
 }
 
-/* Rows with weight, side by side. */
+static void clusters_backward(const heads *x)
+{
+    fl_worker *k = x->k;
+    const fl_panel *p = &x->q->panel[0];
+    size_t H = k->H;
+
+    for (uint32_t i = 0; i < x->n; i++) {
+        float *row = k->kept + i * x->K;
+        for (uint32_t s = p->from; s < p->to; s++) {
+            const fl_segment *g = &x->q->segment[s];
+            float part = k->part[(size_t)i * k->targets + g->target];
+            if (part < 1) x->net->ops->scale(row + g->first, part, g->size);
+        }
+        x->net->ops->add(k->gradient + x->q->dense_b, row, x->K);
+    }
+    x->packs->products->product(x->d_states, H, k->kept, x->K, x->n, &x->packs->panel[0].backward,
+                                true, k->scratch);
+    x->packs->products->outer(k->gradient + x->q->dense_w, H, k->kept, x->K, x->K, x->states, H, H,
+                              x->n, k->scratch);
+}
+
+/* ---- all ---- */
+
+/* Rows with weight, side by side, and what they should predict. */
 static void pick_rows(heads *x)
 {
     fl_worker *k = x->k;
-    size_t N = (size_t)k->window.lanes * k->window.steps, H = k->H;
+    const fl_window *w = &k->window;
+    size_t N = (size_t)w->lanes * w->steps, H = k->H;
 
     for (uint32_t i = 0; i < N; i++)
-        if (k->window.weight[i] > 0) k->pick[x->n++] = i;
+        if (w->weight[i] > 0) k->pick[x->n++] = i;
+    for (uint32_t t = 0; t < k->targets; t++)
+        for (uint32_t i = 0; i < x->n; i++)
+            k->token[t * x->n + i] = fl_rows_target(x->rows, &x->net->target[t], w->row[k->pick[i]],
+                                                    w->previous[k->pick[i]]);
     if (x->n == N) {
         x->states = k->before;
         x->d_states = k->d_before;
@@ -226,16 +259,22 @@ void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const
                .net = net,
                .rows = rows,
                .q = &net->stream[pass->stream],
+               .packs = pass->packs,
                .stream = pass->stream,
                .train = pass->train};
     size_t N = (size_t)k->window.lanes * k->window.steps, H = k->H;
 
+    x.K = x.q->panel[0].columns;
     pick_rows(&x);
     memset(k->nats, 0, N * k->targets * sizeof(float));
-    all_factored(&x, members_forward);
-    dense(&x);
-    if (pass->train) all_factored(&x, members_backward);
-    if (!pass->train || x.n == N) return;
+    if (x.train) memset(x.d_states, 0, x.n * H * sizeof(float));
+    clusters_forward(&x);
+    for (uint32_t i = 1; i < x.q->panels; i++) plain_panel(&x, i);
+    for (uint32_t t = 0; t < net->targets; t++)
+        if (net->target[t].group) all_members(&x, t);
+    if (!x.train) return;
+    clusters_backward(&x);
+    if (x.n == N) return;
     memset(k->d_before, 0, N * H * sizeof(float));
     for (uint32_t i = 0; i < x.n; i++)
         memcpy(k->d_before + (size_t)k->pick[i] * H, k->d_picked + (size_t)i * H,

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
+enum { PANEL_COLUMNS = 1536 }; /* narrower targets share a panel */
+
 static size_t take(size_t *at, size_t n, size_t align)
 {
     *at = (*at + align - 1) / align * align;
@@ -69,7 +71,44 @@ static void place_encoder(fl_net *net, size_t *at)
     net->encoder_to = take(at, 0, 16);
 }
 
+/* Order of the dense block's columns: clusters, gates, whole targets. */
+static void place_columns(fl_net *net, fl_net_stream *q)
+{
+    for (uint32_t t = 0; t < net->targets; t++) {
+        uint32_t clusters = fl_target_clusters(&net->target[t]);
+        if (!clusters) continue;
+        q->segment[q->segments++] = (fl_segment){t, q->V, clusters};
+        q->V += clusters;
+    }
+    q->gate = q->V;
+    q->V += net->targets;
+    q->panel[q->panels++] = (fl_panel){0, q->V, 0, q->segments};
+    for (uint32_t t = 0; t < net->targets; t++) {
+        uint32_t tokens = net->target[t].tokens;
+        if (net->target[t].group) continue;
+        fl_panel *p = &q->panel[q->panels - 1];
+        if (q->panels == 1 || p->columns + tokens > PANEL_COLUMNS) {
+            p = &q->panel[q->panels++];
+            *p = (fl_panel){q->V, 0, q->segments, q->segments};
+        }
+        q->segment[q->segments++] = (fl_segment){t, q->V, tokens};
+        p->to++;
+        p->columns += tokens;
+        q->V += tokens;
+    }
+}
+
 /* The dense block's rows must follow each other without a gap: alignment 1 after the first. */
+static void place_dense(fl_net *net, size_t *at, int s, const char *clusters, const char *gate,
+                        const char *tokens)
+{
+    for (uint32_t t = 0; t < net->targets; t++)
+        if (net->target[t].group) place_head(net, at, 1, s, t, clusters);
+    for (uint32_t t = 0; t < net->targets; t++) place_head(net, at, 1, s, t, gate);
+    for (uint32_t t = 0; t < net->targets; t++)
+        if (!net->target[t].group) place_head(net, at, 1, s, t, tokens);
+}
+
 static void place_stream(fl_net *net, size_t *at, int s)
 {
     fl_net_stream *q = &net->stream[s];
@@ -85,22 +124,11 @@ static void place_stream(fl_net *net, size_t *at, int s)
         *to[i] = place_of(net, at, 16, s, name);
     }
     q->peer = place_of(net, at, 16, s, "peer.w");
-    for (uint32_t t = 0; t < net->targets; t++) {
-        uint32_t clusters = fl_target_clusters(&net->target[t]);
-        q->segment[q->segments++] =
-            (fl_segment){t, q->V, clusters ? clusters : net->target[t].tokens};
-        q->V += q->segment[q->segments - 1].size;
-    }
-    q->gate = q->V;
-    q->V += net->targets;
+    place_columns(net, q);
     q->dense_w = take(at, 0, 16);
-    for (uint32_t t = 0; t < net->targets; t++)
-        place_head(net, at, 1, s, t, net->target[t].group ? "cw" : "w");
-    for (uint32_t t = 0; t < net->targets; t++) place_head(net, at, 1, s, t, "gw");
+    place_dense(net, at, s, "cw", "gw", "w");
     q->dense_b = take(at, 0, 16);
-    for (uint32_t t = 0; t < net->targets; t++)
-        place_head(net, at, 1, s, t, net->target[t].group ? "cb" : "b");
-    for (uint32_t t = 0; t < net->targets; t++) place_head(net, at, 1, s, t, "gb");
+    place_dense(net, at, s, "cb", "gb", "b");
     for (uint32_t t = 0; t < net->targets; t++) {
         if (!net->target[t].group) continue;
         q->member_w[t] = place_head(net, at, 16, s, t, "w");

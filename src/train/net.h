@@ -2,27 +2,37 @@
  * step's forward and backward over windows of sequences.
  *
  * Letters: N rows of a share (steps x lanes, step-major), L lanes, H state, D encoder, U number inputs, V columns of
- * the dense block: every target of at most FL_FACTOR_MIN tokens and the clusters of the others, side by side, then a
- * copy gate per target. */
+ * the dense block: the clusters of every factored target and a copy gate per target, then the targets that are predicted
+ * in one softmax. */
 #ifndef FL_NET_H
 #define FL_NET_H
 
 #include "kernels/train_ops.h"
+#include "kernels/train_product.h"
 #include "model/network.h"
 #include "train/rows.h"
 
 enum { FL_SLICES = 4 };
 
-/* One column block of the dense matrix. */
+/* A target's columns in the dense block: its tokens, or its clusters. */
 typedef struct {
     uint32_t target, first, size;
 } fl_segment;
+
+/* Columns of the dense block that are multiplied together: segments [from, to). The first panel holds all clusters and
+ * the gates, the others whole targets. */
+typedef struct {
+    uint32_t first, columns, from, to;
+} fl_panel;
+enum { FL_PANELS_MAX = FL_TARGETS_MAX + 1 };
 
 typedef struct {
     size_t dt_table, dt_w, wx, wh, bx, bh, peer; /* offsets; peer: SIZE_MAX without */
     size_t dense_w, dense_b;                     /* [V][H], [V] */
     uint32_t V, gate, segments; /* gate: first column of the copy gates, one per target */
     fl_segment segment[FL_TARGETS_MAX];
+    uint32_t panels;
+    fl_panel panel[FL_PANELS_MAX];
     size_t member_w[FL_TARGETS_MAX],
         member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
     size_t from, to;              /* the stream's own parameters */
@@ -52,6 +62,27 @@ void fl_net_bias(fl_net *net, int stream, double *const *counts);
 /* Biases of a stream's copy gates = the mixing that would be best if the heads knew popularity alone. */
 void fl_net_gates(fl_net *net, int stream, const fl_rows *rows, double *const *counts);
 
+/* A weight matrix as the products want it: for y = x W, and for the gradient of x. */
+typedef struct {
+    fl_packed_matrix forward, backward;
+} fl_pack;
+
+/* The matrices of the encoder and of one stream, packed anew whenever the weights have changed; shared by all workers.
+ * Members of clusters are not among them: a step may touch few of a large vocabulary. */
+typedef struct {
+    const fl_products *products;
+    bool backward;
+    fl_pack numbers, mlp1, mlp2, peer, wx, wh, panel[FL_PANELS_MAX];
+    void *block;
+} fl_packs;
+
+/* backward: for passes that train. */
+florin_status fl_packs_new(fl_packs **out, const fl_net *net, const fl_products *products,
+                           bool backward, florin_error *err);
+void fl_packs_free(fl_packs *p);
+/* Part `part` of `parts`, which may run at once; all must end before a pass. */
+void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, uint32_t parts);
+
 /* One share of a window: what a step reads. Positions [steps][lanes]. */
 typedef struct {
     uint32_t lanes, steps;
@@ -80,7 +111,8 @@ typedef struct {
     bool encoder;  /* train the encoder too */
     uint64_t seed; /* of this step's dropout */
     double dropout;
-    const uint16_t *peer; /* [rows][H] bf16 states of the payer after each row, NULL: without */
+    const uint16_t *peer;  /* [rows][H] bf16 states of the payer after each row, NULL: without */
+    const fl_packs *packs; /* of this stream's weights as they are now */
 } fl_pass;
 /* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those of the range. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
@@ -89,12 +121,18 @@ void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t 
 
 /* AdamW over a range: gradients of the workers are summed in order, clipped by their norm, applied. */
 typedef struct {
-    float *m, *v; /* [total] */
+    float *m, *v;   /* [total] */
+    double *square; /* sums of the gradient's squares, by block */
     uint64_t steps;
     double rate, clip, decay;
-    uint32_t threads;
+    fl_team *team; /* not its own */
 } fl_optimiser;
-/* Returns the norm before clipping; not finite: nothing was changed. */
+florin_status fl_optimiser_new(fl_optimiser *o, const fl_net *net, fl_team *team,
+                               florin_error *err);
+void fl_optimiser_free(fl_optimiser *o);
+/* Forget all earlier steps. */
+void fl_optimiser_reset(fl_optimiser *o, const fl_net *net);
+/* Returns the norm before clipping; not finite: nothing was changed. Allocates nothing. */
 double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers,
                          size_t from, size_t to);
 

@@ -105,6 +105,25 @@ static void choose_sizes(fl_train_config *c, uint64_t events)
     }
 }
 
+/* All that a step needs: it allocates nothing itself. */
+static florin_status set_up_step(fl_run *r, florin_error *err)
+{
+    florin_status st = FLORIN_OK;
+
+    r->workers = r->config.parts;
+    r->team = fl_team_new(r->threads < r->workers ? r->threads : r->workers, true);
+    r->best = fl_alloc_aligned(r->net->total, sizeof(float));
+    if (!r->team || !r->best) return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", r->net->total);
+    st = fl_optimiser_new(&r->optimiser, r->net, r->team, err);
+    r->optimiser.clip = r->config.clip;
+    r->optimiser.decay = r->config.decay;
+    if (!st) st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, false), true, err);
+    for (uint32_t k = 0; k < r->workers && !st; k++)
+        st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,
+                           r->config.window, true, err);
+    return st;
+}
+
 static florin_status set_up(fl_run *r, florin_error *err)
 {
     char *folder = fl_path_dir(r->files->out);
@@ -136,27 +155,16 @@ static florin_status set_up(fl_run *r, florin_error *err)
         if (r->config.steps && r->phase[s].planned > r->config.steps)
             r->phase[s].planned = r->config.steps;
     }
-    r->optimiser.m = fl_alloc_aligned(r->net->total, sizeof(float));
-    r->optimiser.v = fl_alloc_aligned(r->net->total, sizeof(float));
-    r->best = fl_alloc_aligned(r->net->total, sizeof(float));
-    if (!r->optimiser.m || !r->optimiser.v || !r->best)
-        return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", r->net->total);
-    r->optimiser.clip = r->config.clip;
-    r->optimiser.decay = r->config.decay;
-    r->optimiser.threads = r->threads;
-    r->workers = r->config.parts;
-    for (uint32_t k = 0; k < r->workers && !st; k++)
-        st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,
-                           r->config.window, true, err);
-    return st;
+    return set_up_step(r, err);
 }
 
 static void tear_down(fl_run *r)
 {
     for (uint32_t k = 0; k < r->workers; k++) fl_worker_free(r->worker[k]);
     fl_lanes_free(r->lanes);
-    free(r->optimiser.m);
-    free(r->optimiser.v);
+    fl_optimiser_free(&r->optimiser);
+    fl_packs_free(r->packs);
+    fl_team_free(r->team);
     free(r->best);
     fl_scratch_free(&r->peer);
     fl_net_free(r->net);
@@ -177,9 +185,7 @@ static florin_status begin_phase(fl_run *r, florin_error *err)
     if (!st) fl_net_bias(r->net, r->stream, counts);
     if (!st) fl_net_gates(r->net, r->stream, r->rows, counts);
     fl_target_counts_free(counts);
-    memset(r->optimiser.m, 0, r->net->total * sizeof(float));
-    memset(r->optimiser.v, 0, r->net->total * sizeof(float));
-    r->optimiser.steps = 0;
+    fl_optimiser_reset(&r->optimiser, r->net);
     r->bad = 0;
     for (uint32_t k = 0; k < r->workers; k++)
         memset(fl_worker_state(r->worker[k]), 0,
@@ -255,11 +261,16 @@ typedef struct {
     fl_pass pass;
 } step_job;
 
-static void run_worker(void *arg, uint32_t i)
+static void run_workers(void *arg, uint32_t thread)
 {
-    step_job *j = arg;
+    const step_job *j = arg;
+    fl_run *r = j->r;
+    uint32_t threads = fl_team_size(r->team);
 
-    fl_worker_pass(j->r->worker[i], j->r->net, j->r->rows, &j->pass);
+    fl_packs_fill(r->packs, r->net, r->stream, thread, threads);
+    fl_team_meet(r->team);
+    for (uint32_t i = thread; i < r->workers; i += threads)
+        fl_worker_pass(r->worker[i], r->net, r->rows, &j->pass);
 }
 
 /* Share of the phase that is done: by steps, or by time where a limit was asked for (55 % of it for the payer). */
@@ -321,11 +332,12 @@ static florin_status one_step(fl_run *r, florin_error *err)
          .encoder = r->net->stream[r->stream].from == r->net->encoder_to,
          .seed = fl_mix64(r->config.seed ^ fl_mix64(p->steps * 2 + (uint64_t)r->stream + 1)),
          .dropout = r->config.field_dropout,
-         .peer = r->stream ? r->peer.data : NULL}};
+         .peer = r->stream ? r->peer.data : NULL,
+         .packs = r->packs}};
     size_t from, to;
     uint64_t loss = fl_lanes_next(r->lanes, r->worker, r->workers, r->config.window);
 
-    fl_parallel(r->threads, r->workers, run_worker, &j);
+    fl_team_run(r->team, run_workers, &j);
     fl_pass_range(r->net, &j.pass, &from, &to);
     double nats = mean_nats(r, loss);
     r->optimiser.rate = rate_at(&r->config, progress_of(r));

@@ -25,6 +25,8 @@ typedef struct {
     fl_net *net;
     fl_scratch peer; /* [rows][H] bf16 */
     bool have_peer;
+    fl_team *team;
+    fl_packs *packs; /* of the stream being trained, filled in each step */
     fl_worker *worker[64];
     uint32_t workers, threads;
     /* The state of training: what a checkpoint holds. */

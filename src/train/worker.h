@@ -22,16 +22,32 @@ struct fl_worker {
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
-    float *part;   /* [N][targets] share of a prediction that is the head's, not the copy's */
-    float *member; /* per factored target [N][group]: softmax gradients of the members */
-    float *tile;   /* logits of a tile */
+    float *part; /* [N][targets] share of a prediction that is the head's, not the copy's */
+    float *
+        kept; /* [N][columns of the first panel] logits of clusters and gates, then their gradients */
+    float *tile;     /* logits of a tile of rows, then their gradients */
+    float *gathered; /* [2][FL_PRODUCT_TILE][H] states of a cluster's rows, and their gradients */
     float *picked, *d_picked; /* [N][H] states of the rows that a head looks at */
-    size_t tile_floats;
-    uint32_t *pick, *order; /* [N] positions with weight; positions by cluster */
-    uint32_t *cluster_at;   /* [clusters + 2] */
-    uint32_t *token;        /* [N] of the target at hand */
-    float *gradient;        /* [total], NULL without */
+    uint32_t *pick, *order;   /* [N] positions with weight; positions by cluster */
+    uint32_t *cluster_at;     /* [clusters + 2] */
+    uint32_t *token;          /* [targets][N] */
+    float *gradient;          /* [total], NULL without */
+    void *scratch;            /* [FL_PRODUCT_SCRATCH] bytes of the products */
 };
+
+/* Floats from one row of a tile to the next: an odd number of cache lines, so that rows do not share cache sets. */
+static inline size_t fl_tile_stride(size_t columns)
+{
+    return ((columns + 15) / 16 | 1) * 16;
+}
+/* Rows of a tile of so many columns. */
+static inline size_t fl_tile_rows(size_t columns)
+{
+    enum { FLOATS = 1 << 21, LEAST = 14 };
+    size_t most = FLOATS / fl_tile_stride(columns);
+
+    return most < LEAST ? LEAST : most < FL_PRODUCT_TILE ? most : FL_PRODUCT_TILE;
+}
 
 /* heads.c. Predicts the targets of all positions with weight from `before`; fills nats; with train also d_before and
  * the heads' gradients. */

@@ -1,0 +1,98 @@
+/* Owns the packed weights of a step. Invariant: which matrices there are and how large each is follows from the
+ * network's shape; both streams have the same shape, except that only the payee's may read its peer. */
+#include "train/net.h"
+
+/* A matrix, where its weights lie, and how: stored [rows][cols], where y = x W has W [k][n]. */
+typedef struct {
+    fl_pack *pack;
+    size_t at, k, n;
+    bool turned; /* stored as [n][k] */
+    bool inputs; /* x is an input of the network: no gradient of it */
+} matrix;
+
+enum { MATRICES_MAX = 6 + FL_PANELS_MAX };
+
+static uint32_t list(fl_packs *p, const fl_net *net, int stream, matrix *out)
+{
+    const fl_net_stream *q = &net->stream[stream];
+    size_t D = net->network->d, H = net->network->h, U = fl_network_numbers(net->network);
+    uint32_t n = 0;
+
+    out[n++] = (matrix){&p->numbers, net->num_w, U, D, false, true};
+    out[n++] = (matrix){&p->mlp1, net->w1, D, 2 * D, false, false};
+    out[n++] = (matrix){&p->mlp2, net->w2, 2 * D, D, false, false};
+    out[n++] = (matrix){&p->wx, q->wx, D, 3 * H, false, false};
+    out[n++] = (matrix){&p->wh, q->wh, H, 3 * H, false, false};
+    for (uint32_t i = 0; i < q->panels; i++)
+        out[n++] = (matrix){
+            &p->panel[i], q->dense_w + q->panel[i].first * H, H, q->panel[i].columns, true, false};
+    if (q->peer != SIZE_MAX) out[n++] = (matrix){&p->peer, q->peer, H, D, false, true};
+    return n;
+}
+
+/* Gives a matrix its room, or counts it where p->block is not there yet. */
+static void place(fl_packs *p, fl_packed_matrix *to, size_t k, size_t n, size_t *at)
+{
+    *to = (fl_packed_matrix){.k = k, .n = n};
+    if (p->block) {
+        to->data = (char *)p->block + *at;
+        p->products->pack(to, NULL, 0, false, 0, UINT32_MAX); /* nothing but the stride */
+    }
+    *at += (fl_product_bytes(k, n) + 63) / 64 * 64;
+}
+
+static size_t place_all(fl_packs *p, const fl_net *net)
+{
+    matrix m[MATRICES_MAX];
+    int stream = net->network->stream[1] ? 1 : 0; /* the payee's may have one more */
+    uint32_t n = list(p, net, stream, m);
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        place(p, &m[i].pack->forward, m[i].k, m[i].n, &at);
+        if (p->backward && !m[i].inputs) place(p, &m[i].pack->backward, m[i].n, m[i].k, &at);
+    }
+    return at;
+}
+
+florin_status fl_packs_new(fl_packs **out, const fl_net *net, const fl_products *products,
+                           bool backward, florin_error *err)
+{
+    fl_packs *p = fl_calloc(1, sizeof *p);
+
+    *out = NULL;
+    if (!p) return fl_fail(err, FLORIN_ENOMEM, "packed weights");
+    p->products = products;
+    p->backward = backward;
+    size_t bytes = place_all(p, net);
+    p->block = fl_alloc_aligned(bytes, 1);
+    if (!p->block) {
+        free(p);
+        return fl_fail(err, FLORIN_ENOMEM, "packed weights of %zu bytes", bytes);
+    }
+    place_all(p, net);
+    *out = p;
+    return FLORIN_OK;
+}
+
+void fl_packs_free(fl_packs *p)
+{
+    if (!p) return;
+    free(p->block);
+    free(p);
+}
+
+void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, uint32_t parts)
+{
+    matrix m[MATRICES_MAX];
+    uint32_t n = list(p, net, stream, m);
+
+    for (uint32_t i = 0; i < n; i++) {
+        size_t stored = m[i].turned ? m[i].k : m[i].n; /* columns as stored */
+        fl_packed_matrix to = m[i].pack->forward;      /* a copy: parts write to each */
+        p->products->pack(&to, net->w + m[i].at, stored, m[i].turned, part, parts);
+        if (!p->backward || m[i].inputs) continue;
+        to = m[i].pack->backward;
+        p->products->pack(&to, net->w + m[i].at, stored, !m[i].turned, part, parts);
+    }
+}
