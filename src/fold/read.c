@@ -274,9 +274,18 @@ static bool all_finite(const record *r, size_t from, size_t to)
     return true;
 }
 
+/* What events can make of it: a mean of them is then far from infinite, also after more events. */
+static bool normal_sound(const own_normal *n)
+{
+    return fabsf(n->sum) <= 1e30f && fabsf(n->spread_sum) <= 1e30f &&
+           (n->weight == 0 || (n->weight >= 1e-3f && n->weight <= 1e6f)) &&
+           (n->spread_weight == 0 || (n->spread_weight >= 1e-3f && n->spread_weight <= 1e6f));
+}
+
 bool fl_fold_record_sound(const fl_fold_record *rec)
 {
     const record *r = record_const(rec);
     return all_finite(r, 0, offsetof(record, label_us)) && isfinite(r->run_ratio_sum) &&
-           all_finite(r, offsetof(record, acc), offsetof(record, high_s));
+           all_finite(r, offsetof(record, acc), offsetof(record, high_s)) &&
+           normal_sound(&r->normal);
 }
