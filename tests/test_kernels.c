@@ -118,6 +118,16 @@ static void vectors_all_lengths(const fl_kernels *k)
         float *in = copy(a, n);
         ref->squash(a, in, y, scale, 10, n), k->squash(b, in, y, scale, 10, n);
         assert_memory_equal(a, b, n * sizeof *a);
+        int16_t want16[LONGEST], got16[LONGEST + 1];
+        for (uint32_t i = 0; i < n; i++) y[i] *= 0.3f;
+        got16[n] = 77;
+        ref->to16(want16, y, n), k->to16(got16, y, n);
+        assert_memory_equal(got16, want16, n * sizeof *want16);
+        assert_int_equal(got16[n], 77);
+        ref->from16(a, want16, n), k->from16(b, want16, n);
+        assert_memory_equal(a, b, n * sizeof *a);
+        for (uint32_t i = 0; i < n; i++)
+            assert_true(fabsf(a[i] - fminf(fmaxf(y[i], -1), 1)) < 1.6e-5f);
         guarded_free_all();
     }
 }

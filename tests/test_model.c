@@ -381,6 +381,7 @@ static void test_equations(void **state)
     for (uint64_t seed = 7; seed < 9; seed++) { /* with copy, and without */
         check_equations("ref", seed, 1e-4);
         check_equations("avx2", seed, 1e-4);
+        if (fl_kernels_get("avx512")) check_equations("avx512", seed, 1e-4);
     }
 }
 
@@ -448,10 +449,41 @@ static void test_tiers_agree(void **state)
 
     (void)state;
     run_stream(a, 5, x, true);
-    if (fl_kernels_get("avx2")) {
-        b = open_model("avx2");
+    for (int tier = 0; tier < 2; tier++) {
+        const char *name = tier ? "avx512" : "avx2";
+        if (!fl_kernels_get(name)) continue;
+        b = open_model(name);
         run_stream(b, 5, y, true);
         for (size_t i = 0; i < n; i++) assert_true(fabsf(x[i] - y[i]) < 1e-4f * (1 + fabsf(x[i])));
+        fl_model_close(b);
+    }
+    free(x);
+    free(y);
+    fl_model_close(a);
+}
+
+/* With weights, inputs and states rounded, rows stay near those of floats, in every tier. */
+static void test_int8(void **state)
+{
+    static const char *const tier[] = {"ref", "avx2", "avx512"};
+    fl_model *a = open_model("ref");
+    size_t width = fl_model_row_width(a), n = (size_t)EVENTS * width;
+    float *x = fl_calloc(n, sizeof *x), *y = fl_calloc(n, sizeof *y);
+
+    (void)state;
+    run_stream(a, 5, x, true);
+    for (uint32_t t = 0; t < FL_LEN(tier); t++) {
+        if (!fl_kernels_get(tier[t])) continue;
+        fl_model *b = open_seeded(tier[t], FIXTURE_INT8 + 7);
+        double off = 0, cells = 0;
+        assert_true(fl_model_state_bytes(b) < fl_model_state_bytes(a));
+        run_stream(b, 5, y, true);
+        for (size_t i = 0; i < n; i++) {
+            if (i % width < fl_model_row_surprise(a)) continue;
+            off += fabs((double)x[i] - (double)y[i]), cells++;
+            if (i % width >= fl_model_row_embedding(a)) assert_true(fabsf(x[i] - y[i]) < 0.25f);
+        }
+        assert_true(off > 0 && off / cells < 0.03);
         fl_model_close(b);
     }
     free(x);
@@ -494,9 +526,10 @@ static void extreme_events(const fl_model *m)
 static void test_extremes(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        if (!fl_kernels_get(i ? "avx2" : "ref")) continue;
-        fl_model *m = open_model(i ? "avx2" : "ref");
+    for (int i = 0; i < 4; i++) {
+        const char *tier = i == 0 ? "ref" : i == 1 ? "avx2" : fl_kernels_best();
+        if (!fl_kernels_get(tier)) continue;
+        fl_model *m = open_seeded(tier, i == 3 ? FIXTURE_INT8 + 7 : 7);
         extreme_events(m);
         fl_model_close(m);
     }
@@ -641,9 +674,10 @@ int main(void)
         cmocka_unit_test(test_gap_tokens),    cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_network_json),  cmocka_unit_test(test_equations),
         cmocka_unit_test(test_threads_agree), cmocka_unit_test(test_tiers_agree),
-        cmocka_unit_test(test_extremes),      cmocka_unit_test(test_predict),
-        cmocka_unit_test(test_tail),          cmocka_unit_test(test_names),
-        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_int8),          cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_predict),       cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

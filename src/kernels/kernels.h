@@ -47,6 +47,10 @@ typedef struct {
     /* y = (fl_squash(x) - mean) / scale, held in [-limit, limit]. The same bits in every tier. */
     void (*squash)(float *y, const float *x, const float *mean, const float *scale, float limit,
                    uint32_t n);
+    /* Whole numbers of 16 bits, a unit of 1 / 32767: what is outside [-1, 1] becomes its end. The same bits in every
+     * tier. */
+    void (*to16)(int16_t *y, const float *x, uint32_t n);
+    void (*from16)(float *y, const int16_t *x, uint32_t n);
 } fl_kernels;
 
 /* Symmetric log, sign(x) ln(1 + |x|): keeps sign and zero, tames counts, ages and amounts alike. By the polynomial of

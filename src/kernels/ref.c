@@ -166,6 +166,19 @@ static void squash_ref(float *y, const float *x, const float *mean, const float 
     }
 }
 
+static void to16_ref(int16_t *y, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        float v = x[i] < -1 ? -1 : x[i] > 1 ? 1 : x[i];
+        y[i] = (int16_t)lrintf(v * 32767.0f);
+    }
+}
+
+static void from16_ref(float *y, const int16_t *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) y[i] = (float)x[i] * (1.0f / 32767.0f);
+}
+
 const fl_kernels *fl_kernels_ref(void)
 {
     static const fl_kernels table = {
@@ -182,6 +195,8 @@ const fl_kernels *fl_kernels_ref(void)
         .exp = exp_ref,
         .log_softmax = log_softmax_ref,
         .squash = squash_ref,
+        .to16 = to16_ref,
+        .from16 = from16_ref,
     };
 
     return &table;

@@ -201,6 +201,36 @@ static void squash_avx2(float *y, const float *x, const float *mean, const float
     }
 }
 
+INLINE __m256i whole8(const float *x, __m256i m)
+{
+    __m256 v = _mm256_min_ps(_mm256_maskload_ps(x, m), _mm256_set1_ps(1.0f));
+
+    v = _mm256_max_ps(v, _mm256_set1_ps(-1.0f));
+    return _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(32767.0f)));
+}
+
+static void to16_avx2(int16_t *y, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 8) {
+        __m256i v = whole8(x + i, lanes(n - i));
+        int16_t t[8];
+        _mm_storeu_si128((__m128i *)(void *)t, _mm_packs_epi32(_mm256_castsi256_si128(v),
+                                                               _mm256_extracti128_si256(v, 1)));
+        memcpy(y + i, t, (n - i < 8 ? n - i : 8) * sizeof *y);
+    }
+}
+
+static void from16_avx2(float *y, const int16_t *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 8) {
+        int16_t t[8] = {0};
+        memcpy(t, x + i, (n - i < 8 ? n - i : 8) * sizeof *x);
+        __m256i v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)t));
+        _mm256_maskstore_ps(y + i, lanes(n - i),
+                            _mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(1.0f / 32767.0f)));
+    }
+}
+
 const fl_kernels *fl_kernels_avx2(void)
 {
     static const fl_kernels table = {
@@ -217,6 +247,8 @@ const fl_kernels *fl_kernels_avx2(void)
         .exp = exp_avx2,
         .log_softmax = log_softmax_avx2,
         .squash = squash_avx2,
+        .to16 = to16_avx2,
+        .from16 = from16_avx2,
     };
 
     return &table;

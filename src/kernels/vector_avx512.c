@@ -180,6 +180,25 @@ static void squash(float *y, const float *x, const float *mean, const float *sca
     }
 }
 
+static void to16(int16_t *y, const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        __m512 v = _mm512_max_ps(_mm512_min_ps(get(x + i, m), all(1.0f)), all(-1.0f));
+        __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(v, all(32767.0f)));
+        _mm256_mask_storeu_epi16(y + i, m, _mm512_cvtepi32_epi16(w));
+    }
+}
+
+static void from16(float *y, const int16_t *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        __m512i w = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(m, x + i));
+        put(y + i, m, _mm512_mul_ps(_mm512_cvtepi32_ps(w), all(1.0f / 32767.0f)));
+    }
+}
+
 const fl_kernels *fl_kernels_avx512(void)
 {
     static const fl_kernels table = {
@@ -196,6 +215,8 @@ const fl_kernels *fl_kernels_avx512(void)
         .exp = exponential,
         .log_softmax = log_softmax,
         .squash = squash,
+        .to16 = to16,
+        .from16 = from16,
     };
 
     return &table;

@@ -16,7 +16,7 @@ struct fl_model_batch {
     float *block;
     float *numbers, *hidden, *more, *encoded; /* [max][U], [max][2D], [max][D], [max][D] */
     float *h, *from_h, *x, *gx,
-        *peer; /* [max][H], [max][3H + logits], [max][D], [max][3H], [max][H] */
+        *peer; /* [max][state], [max][3H + logits], [max][D], [max][3H], [max][H] */
     float *member;
     size_t from_h_width;
 };
@@ -33,8 +33,9 @@ static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_err
     b->from_h_width = n->backbone->own(n) + logits;
     float **part[PARTS] = {&b->numbers, &b->hidden, &b->more, &b->encoded, &b->h,
                            &b->from_h,  &b->x,      &b->gx,   &b->peer,    &b->member};
-    size_t width[PARTS] = {fl_network_numbers(n), 2 * D, D, D, H, b->from_h_width, D,
-                           n->backbone->input(n), H,     0};
+    size_t width[PARTS] = {
+        fl_network_numbers(n), 2 * D, D, D, n->backbone->state(n), b->from_h_width, D,
+        n->backbone->input(n), H,     0};
     size_t offset[PARTS];
     for (int i = 0; i < PARTS; i++) {
         size_t size = i == PARTS - 1 ? fl_infer_member_size(m) : width[i] * b->max;
@@ -141,16 +142,18 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
     const fl_kernels *k = m->kernels;
     uint32_t D = m->network->d, H = m->network->h;
     size_t wide = b->from_h_width, input = m->network->backbone->input(m->network),
-           own = m->network->backbone->own(m->network);
+           own = m->network->backbone->own(m->network),
+           numbers = m->network->backbone->state(m->network);
 
     for (uint32_t r = 0; r < count; r++)
-        memcpy(b->h + (size_t)r * H, items[b->order[r]].state[stream]->h, H * sizeof *b->h);
-    k->linear(b->from_h, wide, b->h, H, count, &w->wh, w->bh);
+        fl_model_state_get(m, items[b->order[r]].state[stream], b->h + r * numbers,
+                           (uint32_t)numbers);
+    k->linear(b->from_h, wide, b->h, numbers, count, &w->wh, w->bh);
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
         const fl_state *state = item->state[stream];
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_infer_judge(m, stream, b->from_h + r * wide + own, b->member, state,
+        fl_infer_judge(m, stream, b->from_h + r * wide + own, b->member, state, b->h + r * numbers,
                        &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
                        item->row + m->tail + rank * 2);
     }
@@ -159,10 +162,12 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
         fl_state *state = item->state[stream];
-        m->network->backbone->advance(m, stream, state->h, b->gx + r * input, b->from_h + r * wide);
+        m->network->backbone->advance(m, stream, b->h + r * numbers, b->gx + r * input,
+                                      b->from_h + r * wide);
+        fl_state_put(m, state, b->h + r * numbers);
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
         fl_infer_count(m, state, item->event, &b->tokens[b->order[r]], gap);
-        memcpy(item->row + m->embedding + (size_t)rank * H, state->h, H * sizeof(float));
+        fl_model_state_get(m, state, item->row + m->embedding + (size_t)rank * H, H);
     }
 }
 

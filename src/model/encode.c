@@ -14,7 +14,7 @@ struct fl_encode {
     size_t state_bytes;
     int64_t *last[FL_KINDS_MAX]; /* [entities] time of the last event, INT64_MIN: none */
     fl_event event;
-    float *row;
+    float *row, *h;          /* h: what fl_encode_state gave last */
     struct pending *pending; /* events computed ahead; NULL: none ever asked for */
     int64_t ahead_us;        /* events before it may be computed ahead */
     fl_arena *arena;
@@ -112,7 +112,8 @@ florin_status fl_encode_open(fl_encode **out, const fl_model *m, const fl_log *l
     e->state_bytes = fl_model_state_bytes(m);
     e->row = fl_alloc_aligned(fl_model_row_width(m) + 1, sizeof *e->row);
     e->arena = fl_arena_new(1 << 14);
-    if (!e->row || !e->arena) st = fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
+    e->h = fl_alloc(fl_model_network(m) ? fl_model_network(m)->h : 1, sizeof *e->h);
+    if (!e->row || !e->h || !e->arena) st = fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
     if (!st) st = fl_model_scratch_new(&e->scratch, m, err);
     if (!st) st = fl_replay_open(&e->replay, fl_model_plan(m), log, err);
     if (!st) st = make_tables(e, err);
@@ -138,6 +139,7 @@ void fl_encode_close(fl_encode *e)
     }
     fl_arena_free(e->arena);
     free(e->row);
+    free(e->h);
     free(e);
 }
 
@@ -259,7 +261,8 @@ const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint
     if (stream < 0) return NULL;
     const fl_state *state = state_of(e, stream, entity);
     if (events) *events = state->events;
-    return state->h;
+    fl_model_state_get(e->m, state, e->h, fl_model_network(e->m)->h);
+    return e->h;
 }
 
 fl_replay *fl_encode_replay(fl_encode *e)

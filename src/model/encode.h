@@ -23,7 +23,7 @@ int64_t fl_encode_peek(const fl_encode *e);
 uint32_t fl_encode_entity_width(const fl_encode *e, int kind);
 const char *fl_encode_entity_name(const fl_encode *e, int kind, uint32_t column);
 void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out);
-/* An entity's state now: h [H], and the number of its events. NULL: the kind has no stream. */
+/* An entity's state now: h [H], valid until the next call, and the number of its events. NULL: the kind has no stream. */
 const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint32_t *events);
 fl_replay *fl_encode_replay(fl_encode *e);
 

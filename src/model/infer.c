@@ -4,12 +4,13 @@
 #include <assert.h>
 #include <math.h>
 
+enum { PARTS = 8 };
 #define TAIL_LIMIT 6.0
 #define TINY       1e-12
 
 struct fl_model_scratch {
     float *block; /* all below, one allocation */
-    float *numbers, *encoded, *hidden, *x, *gx, *from_h, *member;
+    float *numbers, *encoded, *hidden, *x, *gx, *from_h, *member, *h;
 };
 
 static size_t padded(size_t floats)
@@ -32,19 +33,20 @@ florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, fl
     for (int i = 0; i < FL_STREAMS; i++)
         if (m->stream[i].logits > logits) logits = m->stream[i].logits;
     member = fl_infer_member_size(m);
-    size_t size[7] =
-        {fl_network_numbers(n),        n->d,  2 * (size_t)n->d, n->d, n->backbone->input(n),
-         n->backbone->own(n) + logits, member},
+    size_t size[PARTS] =
+        {fl_network_numbers(n),        n->d,   2 * (size_t)n->d,     n->d, n->backbone->input(n),
+         n->backbone->own(n) + logits, member, n->backbone->state(n)},
            total = 0;
-    float **part[7] = {&s->numbers, &s->encoded, &s->hidden, &s->x, &s->gx, &s->from_h, &s->member};
-    for (int i = 0; i < 7; i++) total += padded(size[i]);
+    float **part[PARTS] = {&s->numbers, &s->encoded, &s->hidden, &s->x,
+                           &s->gx,      &s->from_h,  &s->member, &s->h};
+    for (int i = 0; i < PARTS; i++) total += padded(size[i]);
     s->block = fl_alloc_aligned(total, sizeof *s->block);
     if (!s->block) {
         free(s);
         return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
     }
     total = 0;
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < PARTS; i++) {
         *part[i] = s->block + total;
         total += padded(size[i]);
     }
@@ -200,8 +202,8 @@ uint32_t fl_infer_member_size(const fl_model *m)
 
 /* -log p of every target and the two tails, from logits (overwritten) of the state. member: fl_infer_member_size. */
 void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
-                    const fl_state *state, const fl_tokens *tokens, uint32_t gap, float *surprise,
-                    float *tail)
+                    const fl_state *state, const float *h, const fl_tokens *tokens, uint32_t gap,
+                    float *surprise, float *tail)
 {
     const fl_stream_weights *w = &m->stream[stream];
 
@@ -214,7 +216,7 @@ void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
         m->kernels->log_softmax(log_p, head->width);
         if (target->group) {
             uint32_t cluster = token / target->group;
-            cluster_members(m, member, head, target, cluster, state->h);
+            cluster_members(m, member, head, target, cluster, h);
             surprise[t] =
                 mixed_nats(&copy, token, log_p[cluster] + member[token - cluster * target->group]);
             continue;
@@ -268,9 +270,10 @@ static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_ev
     bool first = state->events == 0;
     int64_t dt = fl_infer_gap(state, event);
 
-    k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
+    fl_model_state_get(m, state, s->h, m->network->backbone->state(m->network));
+    k->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
     fl_infer_judge(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state,
-                   tokens, fl_dt_token(dt, first), surprise, tail);
+                   s->h, tokens, fl_dt_token(dt, first), surprise, tail);
     memcpy(s->x, s->encoded, D * sizeof *s->x);
     if (peer) {
         k->linear(s->hidden, D, peer, H, 1, &w->peer, NULL);
@@ -278,7 +281,8 @@ static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_ev
     }
     fl_infer_add_gap(m, stream, dt, first, s->x);
     k->linear(s->gx, 0, s->x, 0, 1, &w->wx, w->bx);
-    m->network->backbone->advance(m, stream, state->h, s->gx, s->from_h);
+    m->network->backbone->advance(m, stream, s->h, s->gx, s->from_h);
+    fl_state_put(m, state, s->h);
     fl_infer_count(m, state, event, tokens, fl_dt_token(dt, first));
 }
 
@@ -298,9 +302,9 @@ void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *even
     for (int i = 0; i < FL_STREAMS; i++) {
         if (!n->stream[i]) continue;
         if (state[i]) {
-            const float *peer = i == 1 && n->stream[0] && payer ? payer->h : NULL;
+            const float *peer = i == 1 && n->stream[0] && payer ? row + m->embedding : NULL;
             step(m, s, i, event, &tokens, state[i], peer, surprise, tail);
-            memcpy(embedding, state[i]->h, n->h * sizeof *embedding);
+            fl_model_state_get(m, state[i], embedding, n->h);
         }
         surprise += m->targets;
         tail += 2;
@@ -317,13 +321,14 @@ void fl_model_predict(const fl_model *m, fl_model_scratch *s, int stream, const 
     const fl_kernels *k = m->kernels;
 
     assert(m->network && m->network->stream[stream] && target < m->targets);
-    k->linear(s->from_h, 0, state->h, 0, 1, &w->wh, w->bh);
+    fl_model_state_get(m, state, s->h, m->network->h);
+    k->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
     float *logits = s->from_h + m->network->backbone->own(m->network),
           *log_p = logits + head->logit;
     copied copy = copied_of(m, stream, logits, state, target);
     k->log_softmax(log_p, head->width);
     for (uint32_t c = 0; t->group && c < head->width; c++) {
-        uint32_t members = cluster_members(m, s->member, head, t, c, state->h);
+        uint32_t members = cluster_members(m, s->member, head, t, c, s->h);
         for (uint32_t i = 0; i < members; i++) out[c * t->group + i] = log_p[c] + s->member[i];
     }
     mixed_probabilities(m, &copy, out, t->group ? out : log_p, t->tokens);

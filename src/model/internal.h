@@ -46,10 +46,19 @@ struct fl_model {
     const char **name;                                   /* [width] */
 };
 
+/* Bytes of the backbone's numbers in a state. */
+static inline size_t fl_state_numbers(const fl_model *m)
+{
+    size_t n = m->network->backbone->state(m->network);
+    return m->network->int8 ? (n * sizeof(int16_t) + 7) / 8 * 8 : n * sizeof(float);
+}
+/* All of the state's numbers, kept. */
+void fl_state_put(const fl_model *m, fl_state *state, const float *numbers);
+
 /* Recent tokens of target t: [FL_COPY_SLOTS] each, behind h. */
 static inline fl_copy_slot *fl_state_slots(const fl_model *m, const fl_state *state, uint32_t t)
 {
-    return (fl_copy_slot *)(void *)(uintptr_t)(state->h + m->network->backbone->state(m->network)) +
+    return (fl_copy_slot *)(void *)(uintptr_t)(state->body + fl_state_numbers(m)) +
            (size_t)t * FL_COPY_SLOTS;
 }
 
@@ -57,8 +66,8 @@ void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, con
                      float *hidden, float *more, float *out);
 uint32_t fl_infer_member_size(const fl_model *m);
 void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
-                    const fl_state *state, const fl_tokens *tokens, uint32_t gap, float *surprise,
-                    float *tail);
+                    const fl_state *state, const float *h, const fl_tokens *tokens, uint32_t gap,
+                    float *surprise, float *tail);
 int64_t fl_infer_gap(const fl_state *state, const fl_event *event);
 void fl_infer_add_gap(const fl_model *m, int stream, int64_t dt, bool first, float *x);
 /* After an event: what the state remembers besides h. */

@@ -342,19 +342,38 @@ size_t fl_model_state_bytes(const fl_model *m)
 {
     size_t n = sizeof(fl_state);
 
-    if (m->network) n += m->network->backbone->state(m->network) * sizeof(float);
+    if (m->network) n += fl_state_numbers(m);
     if (m->network && m->network->copy) n += m->targets * FL_COPY_SLOTS * sizeof(fl_copy_slot);
     return (n + 63) / 64 * 64;
+}
+
+void fl_model_state_get(const fl_model *m, const fl_state *state, float *out, uint32_t n)
+{
+    const void *body = state->body;
+
+    if (m->network->int8) m->kernels->from16(out, body, n);
+    else memcpy(out, body, n * sizeof *out);
+}
+
+void fl_state_put(const fl_model *m, fl_state *state, const float *numbers)
+{
+    uint32_t n = m->network->backbone->state(m->network);
+
+    if (m->network->int8) m->kernels->to16((int16_t *)(void *)state->body, numbers, n);
+    else memcpy(state->body, numbers, n * sizeof *numbers);
 }
 
 bool fl_model_state_sound(const fl_model *m, const fl_state *state)
 {
     const fl_network *n = m->network;
-    size_t floats = n ? n->backbone->state(n) : 0;
+    size_t floats = n && !n->int8 ? n->backbone->state(n) : 0;
     uint32_t targets = n && n->copy ? m->targets : 0;
 
-    for (size_t i = 0; i < floats; i++)
-        if (!isfinite(state->h[i])) return false;
+    for (size_t i = 0; i < floats; i++) {
+        float x;
+        memcpy(&x, state->body + i * sizeof x, sizeof x);
+        if (!isfinite(x)) return false;
+    }
     for (uint32_t t = 0; t < targets; t++) {
         const fl_copy_slot *slot = fl_state_slots(m, state, t);
         for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
@@ -387,7 +406,7 @@ void fl_model_entity_row(const fl_model *m, int kind, const fl_fold_record *rec,
     fl_fold_read(m->plan, kind, rec, at_us, out);
     out += fl_fold_read_features(m->plan, kind);
     if (kind_has_stream(m, kind)) {
-        memcpy(out, state->h, m->network->h * sizeof *out);
+        fl_model_state_get(m, state, out, m->network->h);
         out += m->network->h;
     }
     if (last_us == INT64_MIN) *out = -1;

@@ -87,11 +87,12 @@ const char *fixture_model(const char *path, const fl_schema *s, uint32_t h, uint
     fl_rng r;
     florin_error err = {0};
 
-    fl_rng_seed(&r, seed);
+    fl_rng_seed(&r, seed % FIXTURE_INT8);
     assert_int_equal(fl_fold_plan_new(&plan, s, &err), FLORIN_OK);
     assert_int_equal(fl_network_new(&n, s, h, d, fl_fold_features(plan), &err), FLORIN_OK);
     make_network(n, &r);
     n->copy = seed % 2;
+    n->int8 = seed >= FIXTURE_INT8;
     uint32_t count = fl_network_parameters(n, p);
     for (uint32_t i = 0; i < count; i++) {
         size_t size = p[i].rows * p[i].cols;
