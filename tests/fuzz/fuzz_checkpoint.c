@@ -79,6 +79,7 @@ static void begin(void)
     run.workers = run.config.parts;
     for (uint32_t k = 0; k < run.workers; k++)
         must(!fl_worker_new(&run.worker[k], net, LANES / run.workers, WINDOW, true, NULL));
+    must(!fl_packs_new(&run.packs, net, fl_products_get(NULL, false), true, NULL));
     run.optimiser.m = calloc(net->total, sizeof(float));
     run.optimiser.v = calloc(net->total, sizeof(float));
     run.best = calloc(net->total, sizeof(float));
@@ -103,12 +104,13 @@ static void begin(void)
 /* A window from where the checkpoint says that training stood. */
 static void take(const fl_model_file *f)
 {
-    fl_pass pass = {.stream = 0, .train = true, .encoder = true};
+    fl_pass pass = {.packs = run.packs, .stream = 0, .train = true, .encoder = true};
 
     fl_lanes_free(run.lanes);
     run.lanes = NULL;
     if (fl_checkpoint_read(&run, f, NULL) || !run.lanes) return;
     fl_lanes_next(run.lanes, run.worker, run.workers, WINDOW);
+    fl_packs_fill(run.packs, net, 0, 0, 1); /* of the weights that were read */
     for (uint32_t k = 0; k < run.workers; k++) fl_worker_pass(run.worker[k], net, &rows, &pass);
 }
 
