@@ -122,25 +122,28 @@ static void outer(void *arg, uint32_t thread)
 
 /* ---- inference ---- */
 
-static bool inference_linear(bench *b, fl_team *alone, const fl_peaks *peak, size_t rows)
+static bool inference_linear(bench *b, fl_team *alone, const fl_peaks *peak, size_t rows, bool int8)
 {
     char work[64];
 
     b->m = rows;
     b->k = HIDDEN;
     b->n = 3 * HIDDEN;
-    b->packed = b->kernels->pack(b->buffer[0], (uint32_t)b->k, (uint32_t)b->n);
+    b->packed =
+        (int8 ? b->kernels->pack8 : b->kernels->pack)(b->buffer[0], (uint32_t)b->k, (uint32_t)b->n);
     if (!b->packed.data) return false;
-    snprintf(work, sizeof work, "linear %zu x %zu x %zu", b->m, b->k, b->n);
+    snprintf(work, sizeof work, "linear %zu x %zu x %zu%s", b->m, b->k, b->n, int8 ? ", int8" : "");
     double us = fl_peak_best_us(alone, linear, b, b->ctx), cells = (double)(b->k * b->n);
+    bool dot8 = int8 && peak->giga_ops[FL_PEAK_INT8] > 0;
+    double limit = peak->giga_ops[dot8 ? FL_PEAK_INT8 : FL_PEAK_FP32];
     /* One row reads each weight for one product; many rows are bound by the products. */
     if (rows == 1)
-        add(b, work, b->kernels->tier, 1, cells * sizeof(float) / us * 1e-3, "GB/s", "L2 reads",
-            peak->read[FL_PEAK_L2]);
+        add(b, work, b->kernels->tier, 1, cells * (int8 ? 1 : sizeof(float)) / us * 1e-3, "GB/s",
+            "L2 reads", peak->read[FL_PEAK_L2]);
     else
-        add(b, work, b->kernels->tier, 1, 2 * cells * (double)rows / us * 1e-3, "GFLOP/s",
-            "fp32 peak", peak->giga_ops[FL_PEAK_FP32]);
-    free(b->packed.data);
+        add(b, work, b->kernels->tier, 1, 2 * cells * (double)rows / us * 1e-3,
+            int8 ? "GOP/s" : "GFLOP/s", dot8 ? "int8 peak" : "fp32 peak", limit);
+    fl_packed_free(&b->packed);
     return true;
 }
 
@@ -152,8 +155,10 @@ static bool inference(bench *b, fl_team *alone, const fl_peaks *peak)
     for (size_t i = 0; i < FL_LEN(tier); i++) {
         b->kernels = fl_kernels_get(tier[i]);
         if (!b->kernels) continue;
-        if (!inference_linear(b, alone, peak, 1) || !inference_linear(b, alone, peak, 64))
-            return false;
+        for (int int8 = 0; int8 < 2; int8++)
+            if (!inference_linear(b, alone, peak, 1, int8) ||
+                !inference_linear(b, alone, peak, 64, int8))
+                return false;
         double us = fl_peak_best_us(alone, gates, b, b->ctx);
         add(b, "gates of a GRU, h 256", tier[i], 1, HIDDEN * GRU_OPS / us * 1e-3, "GFLOP/s",
             "fp32 peak", limit);
