@@ -18,7 +18,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-score \
-	bench-replay bench-state bench-handbook bench-behaviour bench-peers results format check fuzz install clean
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-peers results format check fuzz install clean
 
 all: build
 
@@ -40,7 +40,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-score bench-replay bench-state bench-behaviour bench-handbook
+bench: bench-import bench-fold bench-train bench-score bench-replay bench-state bench-precision bench-behaviour bench-handbook
 
 bench-import: build
 	@bench/run.sh import
@@ -54,6 +54,8 @@ bench-replay: build
 	@bench/run.sh replay
 bench-state: build
 	@bench/run.sh state
+bench-precision: build
+	@bench/run.sh precision
 bench-handbook: build
 	@bench/run.sh handbook
 bench-behaviour: build
