@@ -178,7 +178,8 @@ static void one_step(fl_worker *const *worker, fl_net *net, inputs *in, fl_optim
     size_t from, to;
 
     fill_window(worker, window + (size_t)step * STEPS * LANES * 4);
-    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false), true, NULL),
+    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false),
+                                  FL_PACK_HEADS | FL_PACK_BACKWARD, NULL),
                      FLORIN_OK);
     fl_packs_fill(packs, net, pass.stream, 0, 1);
     pass.packs = packs;

@@ -65,7 +65,8 @@ static void pass_now(fl_worker *k, const fl_net *net, const fl_rows *rows, fl_pa
 {
     fl_packs *packs;
 
-    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false), pass.train, NULL),
+    assert_int_equal(fl_packs_new(&packs, net, fl_products_get(NULL, false),
+                                  FL_PACK_HEADS | (pass.train ? FL_PACK_BACKWARD : 0), NULL),
                      FLORIN_OK);
     for (uint32_t i = 0; i < 3; i++) fl_packs_fill(packs, net, pass.stream, i, 3);
     pass.packs = packs;
@@ -828,7 +829,9 @@ static void test_tiers(void **state)
                                    .correct1 = 1,
                                    .correct2 = 0,
                                    .scale = 1});
-            loss[k] = op[k]->cross_entropy(d[k], c[k], H, H / 2, 0.25f);
+            float total;
+            loss[k] = op[k]->softmax(d[k], c[k], H, H / 2, &total);
+            op[k]->softmax_back(d[k], c[k], H, H / 2, 0.25f, total);
             op[k]->axpy(d[k], 0.3f, c[k], H);
             op[k]->scale(c[k], 0.7f, H);
             op[k]->column_sums(d[k], b[k], 2, H);
@@ -881,12 +884,16 @@ static void check_rounded(const fl_train_ops *ref, const fl_train_ops *fast, fl_
         product[k] = op[k]->dot(gh[k], before[k], H);
         square[k] = op[k]->squares(gh[k], H);
         op[k]->gru(gx[k], gh[k], before[k], after[k], 2, H);
-        loss[k] = op[k]->cross_entropy(x[k], H % 2 ? before[k] : NULL, H, H / 2, 0.25f);
+        float total;
+        loss[k] = op[k]->softmax(x[k], H % 2 ? before[k] : NULL, H, H / 2, &total);
+        op[k]->softmax_back(x[k], before[k] + H, H, H / 2, 0.25f, total);
     }
     near_enough(gx[1], gx[0], 6 * H);
     near_enough(after[1], after[0], 2 * H);
     near_enough(x[1], x[0], H);
     near_enough(&loss[1], &loss[0], 1);
+    near_enough(before[1], before[0], 2 * H);
+    memcpy(before[1], before[0], 2 * H * sizeof(float));
     for (size_t i = 0; i < H; i++) sum += x[1][i];
     assert_true(fabsf(sum) < 1e-5f); /* weight * (sum of p - 1) */
     assert_true(fabsf(product[1] - product[0]) <= 2e-5f * (float)H);

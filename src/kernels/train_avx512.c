@@ -78,50 +78,44 @@ static void gru(float *restrict gx, const float *restrict gh, const float *restr
         }
 }
 
-/* The largest of x + bias, which replaces x. */
-static float shifted_top(float *restrict x, const float *restrict bias, size_t n)
+INLINE __m512 logit(const float *x, const float *bias, size_t at, __mmask16 m)
+{
+    __m512 v = _mm512_maskz_loadu_ps(m, x + at);
+
+    return bias ? _mm512_add_ps(v, _mm512_maskz_loadu_ps(m, bias + at)) : v;
+}
+
+static float largest(const float *restrict x, const float *restrict bias, size_t n)
 {
     __m512 top[4] = {all(-INFINITY), all(-INFINITY), all(-INFINITY), all(-INFINITY)};
 
     for (size_t i = 0; i < n; i += 4 * LANE)
         for (size_t j = 0; j < 4 && i + j * LANE < n; j++) {
-            size_t at = i + j * LANE;
-            __mmask16 m = first(n - at);
-            __m512 v = _mm512_maskz_loadu_ps(m, x + at);
-            if (bias) {
-                v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(m, bias + at));
-                put(x + at, m, v);
-            }
-            top[j] = _mm512_mask_max_ps(top[j], m, top[j], v);
+            __mmask16 m = first(n - i - j * LANE);
+            top[j] = _mm512_mask_max_ps(top[j], m, top[j], logit(x, bias, i + j * LANE, m));
         }
     return _mm512_reduce_max_ps(
         _mm512_max_ps(_mm512_max_ps(top[0], top[1]), _mm512_max_ps(top[2], top[3])));
 }
 
-static float cross_entropy(float *restrict x, const float *restrict bias, size_t n, size_t target,
-                           float weight)
+static float softmax(float *restrict x, const float *restrict bias, size_t n, size_t target,
+                     float *total)
 {
     __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
                      _mm512_setzero_ps()};
-    float top = shifted_top(x, bias, n), own = x[target] - top;
+    float top = largest(x, bias, n), own = x[target] + (bias ? bias[target] : 0) - top;
 
     for (size_t i = 0; i < n; i += 4 * LANE)
         for (size_t j = 0; j < 4 && i + j * LANE < n; j++) {
             size_t at = i + j * LANE;
             __mmask16 m = first(n - at);
-            __m512 e = exp16(_mm512_sub_ps(_mm512_maskz_loadu_ps(m, x + at), all(top)));
+            __m512 e = exp16(_mm512_sub_ps(logit(x, bias, at, m), all(top)));
             put(x + at, m, e);
             sum[j] = _mm512_mask_add_ps(sum[j], m, sum[j], e);
         }
-    float total = _mm512_reduce_add_ps(
+    *total = _mm512_reduce_add_ps(
         _mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
-    __m512 scale = all(weight / total);
-    for (size_t i = 0; i < n; i += LANE) {
-        __mmask16 m = first(n - i);
-        put(x + i, m, _mm512_mul_ps(_mm512_maskz_loadu_ps(m, x + i), scale));
-    }
-    x[target] -= weight;
-    return logf(total) - own;
+    return logf(*total) - own;
 }
 
 static float dot(const float *restrict a, const float *restrict b, size_t n)

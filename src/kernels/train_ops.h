@@ -1,5 +1,5 @@
 /* Element-wise loops of training, one table per tier. ref and avx2 are compiled from one text without fused products or
- * reordered sums, so they give the same bytes; avx512 differs from them in the last bits of gru, cross_entropy, dot and
+ * reordered sums, so they give the same bytes; avx512 differs from them in the last bits of gru, softmax, dot and
  * squares. Within a tier the same inputs give the same bytes. Arrays may not overlap unless said. */
 #ifndef FL_TRAIN_OPS_H
 #define FL_TRAIN_OPS_H
@@ -21,9 +21,13 @@ typedef struct {
     /* Backwards. d [rows][H]: gradient of `after`, replaced by the part that reaches `before` through z. gates: what gru left in
      * gx, replaced by the gradient of gx. gh: replaced by its gradient. */
     void (*gru_back)(float *gates, float *gh, const float *before, float *d, size_t rows, size_t H);
-    /* Softmax and cross-entropy of n logits + bias (NULL: none): x becomes weight * (p - [i == target]). Returns
-     * -log p(target). */
-    float (*cross_entropy)(float *x, const float *bias, size_t n, size_t target, float weight);
+    /* Softmax and cross-entropy of n logits + bias (NULL: none): x becomes exp(x + bias - the largest), *total their sum.
+     * Returns -log p(target). */
+    float (*softmax)(float *x, const float *bias, size_t n, size_t target, float *total);
+    /* From what softmax left to the gradient of weight * -log p(target): x becomes weight * (x / total - [i == target]) and is
+     * added to d_bias. */
+    void (*softmax_back)(float *x, float *d_bias, size_t n, size_t target, float weight,
+                         float total);
     void (*bias_relu)(float *x, const float *bias, size_t rows,
                       size_t n);                               /* x = max(0, x + bias) */
     void (*relu_back)(float *d, const float *x, size_t n);     /* d = x > 0 ? d : 0 */

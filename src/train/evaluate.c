@@ -194,7 +194,9 @@ florin_status fl_evaluate(const fl_net *net, const fl_rows *rows, const fl_evalu
     if (!j) return fl_fail(err, FLORIN_ENOMEM, "evaluation");
     *j = (job){.net = net, .rows = rows, .e = e, .caller = pthread_self()};
     st = sort_entities(j, err);
-    if (!st) st = fl_packs_new(&j->packs, net, fl_products_get(NULL, false), false, err);
+    if (!st)
+        st = fl_packs_new(&j->packs, net, fl_products_get(NULL, false),
+                          e->slice ? FL_PACK_HEADS : 0, err);
     if (!st) {
         fl_packs_fill(j->packs, net, e->stream, 0, 1);
         if (e->stage) fl_progress(e->ctx, e->stage, 0, j->total);

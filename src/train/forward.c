@@ -58,6 +58,7 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->d_hidden, gradient ? N * 2 * D : 0},
         {&k->nats, N * k->targets},
         {&k->part, N * k->targets},
+        {&k->total, N * k->targets},
         {&k->kept, N * kept_columns(net)},
         {&k->tile, tile_floats(net)},
         {&k->gathered, (size_t)2 * FL_PRODUCT_TILE * H},
@@ -246,19 +247,25 @@ void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t 
     *to = q->to;
 }
 
-void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
     size_t from, to;
-    fl_gemm_hold hold;
 
-    fl_gemm_begin(&hold);
+    if (pass->train) {
+        fl_pass_range(net, pass, &from, &to);
+        memset(k->gradient + from, 0, (net->stream[pass->stream].dense_w - from) * sizeof(float));
+    }
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);
     fl_train_backbone_of(net->network)->forward(k, net, pass);
-    if (pass->train) {
-        fl_pass_range(net, pass, &from, &to);
-        memset(k->gradient + from, 0, (to - from) * sizeof(float));
-    }
+}
+
+void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
+{
+    fl_gemm_hold hold;
+
+    fl_gemm_begin(&hold);
+    fl_worker_forward(k, net, rows, pass);
     fl_worker_heads(k, net, rows, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
     fl_gemm_end(&hold);

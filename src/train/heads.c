@@ -74,12 +74,14 @@ static void plain_row(const heads *x, const fl_panel *p, uint32_t i, float *logi
     for (uint32_t s = p->from; s < p->to; s++) {
         const fl_segment *g = &x->q->segment[s];
         float *own = logits + g->first - p->first;
-        size_t bias = x->q->dense_b + g->first;
-        k->nats[(size_t)at * k->targets + g->target] = op->cross_entropy(
-            own, x->net->w + bias, g->size, k->token[g->target * x->n + i], k->window.weight[at]);
+        size_t bias = x->q->dense_b + g->first, token = k->token[g->target * x->n + i];
+        float total;
+        k->nats[(size_t)at * k->targets + g->target] =
+            op->softmax(own, x->net->w + bias, g->size, token, &total);
         float part = mix_copy(x, i, g->target);
-        if (part < 1) op->scale(own, part, g->size);
-        if (x->train) op->add(k->gradient + bias, own, g->size);
+        if (!x->train) continue;
+        op->softmax_back(own, k->gradient + bias, g->size, token, part * k->window.weight[at],
+                         total);
     }
 }
 
@@ -150,14 +152,14 @@ static void members(const heads *x, const cluster *c)
     product_of(x, k->tile, stride, gathered, H, c->rows, x->net->w + w, H, true, H, c->G);
     for (size_t i = 0; i < c->rows; i++) {
         uint32_t row = c->order[i], at = k->pick[row];
-        float *logits = k->tile + i * stride;
+        size_t token = k->token[c->target * x->n + row] - c->first;
+        float *logits = k->tile + i * stride, total;
         k->nats[(size_t)at * k->targets + c->target] +=
-            op->cross_entropy(logits, x->net->w + b, c->G,
-                              k->token[c->target * x->n + row] - c->first, k->window.weight[at]);
+            op->softmax(logits, x->net->w + b, c->G, token, &total);
         float part = mix_copy(x, row, c->target);
         k->part[(size_t)row * k->targets + c->target] = part;
-        if (part < 1) op->scale(logits, part, c->G);
-        if (x->train) op->add(k->gradient + b, logits, c->G);
+        if (!x->train) continue;
+        op->softmax_back(logits, k->gradient + b, c->G, token, part * k->window.weight[at], total);
     }
     if (!x->train) return;
     x->packs->products->outer(k->gradient + w, H, k->tile, stride, c->G, gathered, H, H, c->rows,
@@ -200,9 +202,9 @@ static void clusters_forward(const heads *x)
         for (uint32_t s = p->from; s < p->to; s++) {
             const fl_segment *g = &x->q->segment[s];
             uint32_t at = k->pick[i], group = x->net->target[g->target].group;
-            k->nats[(size_t)at * k->targets + g->target] = x->net->ops->cross_entropy(
+            k->nats[(size_t)at * k->targets + g->target] = x->net->ops->softmax(
                 k->kept + i * x->K + g->first, x->net->w + x->q->dense_b + g->first, g->size,
-                k->token[g->target * x->n + i] / group, k->window.weight[at]);
+                k->token[g->target * x->n + i] / group, &k->total[i * k->targets + g->target]);
         }
 }
 
@@ -213,13 +215,16 @@ static void clusters_backward(const heads *x)
     size_t H = k->H;
 
     for (uint32_t i = 0; i < x->n; i++) {
-        float *row = k->kept + i * x->K;
+        float *row = k->kept + i * x->K, *d_bias = k->gradient + x->q->dense_b;
         for (uint32_t s = p->from; s < p->to; s++) {
             const fl_segment *g = &x->q->segment[s];
-            float part = k->part[(size_t)i * k->targets + g->target];
-            if (part < 1) x->net->ops->scale(row + g->first, part, g->size);
+            size_t at = (size_t)i * k->targets + g->target;
+            x->net->ops->softmax_back(row + g->first, d_bias + g->first, g->size,
+                                      k->token[g->target * x->n + i] /
+                                          x->net->target[g->target].group,
+                                      k->part[at] * k->window.weight[k->pick[i]], k->total[at]);
         }
-        x->net->ops->add(k->gradient + x->q->dense_b, row, x->K);
+        x->net->ops->add(d_bias + x->q->gate, row + x->q->gate, k->targets);
     }
     x->packs->products->product(x->d_states, H, k->kept, x->K, x->n, &x->packs->panel[0].backward,
                                 true, k->scratch);
@@ -265,6 +270,7 @@ void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const
     size_t N = (size_t)k->window.lanes * k->window.steps, H = k->H;
 
     x.K = x.q->panel[0].columns;
+    if (x.train) memset(k->gradient + x.q->dense_w, 0, (x.q->to - x.q->dense_w) * sizeof(float));
     pick_rows(&x);
     memset(k->nats, 0, N * k->targets * sizeof(float));
     if (x.train) memset(x.d_states, 0, x.n * H * sizeof(float));

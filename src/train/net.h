@@ -71,14 +71,15 @@ typedef struct {
  * Members of clusters are not among them: a step may touch few of a large vocabulary. */
 typedef struct {
     const fl_products *products;
-    bool backward;
+    uint32_t what;
     fl_pack numbers, mlp1, mlp2, peer, wx, wh, panel[FL_PANELS_MAX];
     void *block;
 } fl_packs;
 
-/* backward: for passes that train. */
+/* what: FL_PACK_HEADS for passes that predict, FL_PACK_BACKWARD for those that train. */
+enum { FL_PACK_HEADS = 1, FL_PACK_BACKWARD = 2 };
 florin_status fl_packs_new(fl_packs **out, const fl_net *net, const fl_products *products,
-                           bool backward, florin_error *err);
+                           uint32_t what, florin_error *err);
 void fl_packs_free(fl_packs *p);
 /* Part `part` of `parts`, which may run at once; all must end before a pass. */
 void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, uint32_t parts);

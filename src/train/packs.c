@@ -23,7 +23,7 @@ static uint32_t list(fl_packs *p, const fl_net *net, int stream, matrix *out)
     out[n++] = (matrix){&p->mlp2, net->w2, 2 * D, D, false, false};
     out[n++] = (matrix){&p->wx, q->wx, D, 3 * H, false, false};
     out[n++] = (matrix){&p->wh, q->wh, H, 3 * H, false, false};
-    for (uint32_t i = 0; i < q->panels; i++)
+    for (uint32_t i = 0; i < q->panels && (p->what & FL_PACK_HEADS); i++)
         out[n++] = (matrix){
             &p->panel[i], q->dense_w + q->panel[i].first * H, H, q->panel[i].columns, true, false};
     if (q->peer != SIZE_MAX) out[n++] = (matrix){&p->peer, q->peer, H, D, false, true};
@@ -50,20 +50,21 @@ static size_t place_all(fl_packs *p, const fl_net *net)
 
     for (uint32_t i = 0; i < n; i++) {
         place(p, &m[i].pack->forward, m[i].k, m[i].n, &at);
-        if (p->backward && !m[i].inputs) place(p, &m[i].pack->backward, m[i].n, m[i].k, &at);
+        if ((p->what & FL_PACK_BACKWARD) && !m[i].inputs)
+            place(p, &m[i].pack->backward, m[i].n, m[i].k, &at);
     }
     return at;
 }
 
 florin_status fl_packs_new(fl_packs **out, const fl_net *net, const fl_products *products,
-                           bool backward, florin_error *err)
+                           uint32_t what, florin_error *err)
 {
     fl_packs *p = fl_calloc(1, sizeof *p);
 
     *out = NULL;
     if (!p) return fl_fail(err, FLORIN_ENOMEM, "packed weights");
     p->products = products;
-    p->backward = backward;
+    p->what = what;
     size_t bytes = place_all(p, net);
     p->block = fl_alloc_aligned(bytes, 1);
     if (!p->block) {
@@ -91,7 +92,7 @@ void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, ui
         size_t stored = m[i].turned ? m[i].k : m[i].n; /* columns as stored */
         fl_packed_matrix to = m[i].pack->forward;      /* a copy: parts write to each */
         p->products->pack(&to, net->w + m[i].at, stored, m[i].turned, part, parts);
-        if (!p->backward || m[i].inputs) continue;
+        if (!(p->what & FL_PACK_BACKWARD) || m[i].inputs) continue;
         to = m[i].pack->backward;
         p->products->pack(&to, net->w + m[i].at, stored, !m[i].turned, part, parts);
     }

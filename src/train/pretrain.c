@@ -117,7 +117,9 @@ static florin_status set_up_step(fl_run *r, florin_error *err)
     st = fl_optimiser_new(&r->optimiser, r->net, r->team, err);
     r->optimiser.clip = r->config.clip;
     r->optimiser.decay = r->config.decay;
-    if (!st) st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, false), true, err);
+    if (!st)
+        st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, false),
+                          FL_PACK_HEADS | FL_PACK_BACKWARD, err);
     for (uint32_t k = 0; k < r->workers && !st; k++)
         st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,
                            r->config.window, true, err);

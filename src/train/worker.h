@@ -22,9 +22,9 @@ struct fl_worker {
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
-    float *part; /* [N][targets] share of a prediction that is the head's, not the copy's */
-    float *
-        kept; /* [N][columns of the first panel] logits of clusters and gates, then their gradients */
+    float *part;     /* [N][targets] share of a prediction that is the head's, not the copy's */
+    float *total;    /* [N][targets] sums that a softmax over clusters divides by */
+    float *kept;     /* [N][columns of the first panel] logits of clusters and gates */
     float *tile;     /* logits of a tile of rows, then their gradients */
     float *gathered; /* [2][FL_PRODUCT_TILE][H] states of a cluster's rows, and their gradients */
     float *picked, *d_picked; /* [N][H] states of the rows that a head looks at */
@@ -49,6 +49,8 @@ static inline size_t fl_tile_rows(size_t columns)
     return most < LEAST ? LEAST : most < FL_PRODUCT_TILE ? most : FL_PRODUCT_TILE;
 }
 
+/* forward.c. Rows to the states before and after each event; with train their gradient is set to zero. */
+void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 /* heads.c. Predicts the targets of all positions with weight from `before`; fills nats; with train also d_before and
  * the heads' gradients. */
 void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
