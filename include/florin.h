@@ -257,11 +257,12 @@ typedef struct {
     int dense;           /* large vocabularies in one softmax: slower, to compare with */
     const char
         *precision; /* of scoring's products: "int8" (also NULL) or "fp32"; training is the same */
+    int bf16;       /* training multiplies in bf16: faster where the processor has it */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL                                               \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0                                            \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

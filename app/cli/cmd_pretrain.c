@@ -5,7 +5,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
 {
     const char *args[1] = {0};
     int n = 0, code = 0;
-    bool resume = false, dense = false;
+    bool resume = false, dense = false, bf16 = false;
     int64_t hidden = 0, width = 0, lanes = 0, window = 0, parts = 0, vocabulary = 0, steps = 0,
             seed = 0;
     florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
@@ -36,6 +36,8 @@ int cmd_pretrain(cli *c, int argc, char **argv)
          "no two-step heads for large vocabularies: slower, to compare with"},
         {"--precision", CLI_TEXT, &o.precision, "NAME",
          "of the model's products in scoring: int8 or fp32 (default int8)"},
+        {"--bf16", CLI_FLAG, &bf16, NULL,
+         "train with products in bf16: faster where the processor has them"},
         {"--resume", CLI_FLAG, &resume, NULL, "go on from MODEL.checkpoint"},
         {"--checkpoint", CLI_NUMBER, &o.checkpoint_s, "S",
          "seconds between checkpoints (default 60)"},
@@ -63,6 +65,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
     o.seed = (uint64_t)seed;
     o.resume = resume;
     o.dense = dense;
+    o.bf16 = bf16;
     o.format = c->format;
     return florin_pretrain(&c->context, &o, &err) ? cli_fail(c, &err) : 0;
 }

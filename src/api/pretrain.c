@@ -40,6 +40,7 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     c->steps = o->steps;
     c->minutes = o->minutes;
     c->dense = o->dense != 0;
+    c->bf16 = o->bf16 != 0;
     if (o->precision) {
         c->int8 = !strcmp(o->precision, "int8");
         if (!c->int8 && strcmp(o->precision, "fp32") != 0)

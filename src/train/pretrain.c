@@ -64,16 +64,16 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
 
 json_t *fl_train_config_json(const fl_train_config *c)
 {
-    return json_pack("{sssisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "precision",
+    return json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "precision",
                      c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width,
                      "lanes", (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts,
-                     "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "epochs", c->epochs,
-                     "steps", (json_int_t)c->steps, "minutes", c->minutes, "seed",
-                     (json_int_t)c->seed, "until_us", (json_int_t)c->until_us, "valid_from_us",
-                     (json_int_t)c->valid_from_us, "valid_share", c->valid_share, "unseen_share",
-                     c->unseen_share, "rate", c->rate, "rate_end", c->rate_end, "warmup", c->warmup,
-                     "clip", c->clip, "decay", c->decay, "field_dropout", c->field_dropout,
-                     "patience", (int)c->patience);
+                     "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16,
+                     "epochs", c->epochs, "steps", (json_int_t)c->steps, "minutes", c->minutes,
+                     "seed", (json_int_t)c->seed, "until_us", (json_int_t)c->until_us,
+                     "valid_from_us", (json_int_t)c->valid_from_us, "valid_share", c->valid_share,
+                     "unseen_share", c->unseen_share, "rate", c->rate, "rate_end", c->rate_end,
+                     "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
+                     c->field_dropout, "patience", (int)c->patience);
 }
 
 /* ---- set-up ---- */
@@ -118,7 +118,7 @@ static florin_status set_up_step(fl_run *r, florin_error *err)
     r->optimiser.clip = r->config.clip;
     r->optimiser.decay = r->config.decay;
     if (!st)
-        st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, false),
+        st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, r->config.bf16),
                           FL_PACK_HEADS | FL_PACK_BACKWARD, err);
     for (uint32_t k = 0; k < r->workers && !st; k++)
         st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,

@@ -25,6 +25,7 @@ typedef struct {
     uint32_t parts; /* shares of a step; more threads than parts stay idle */
     uint32_t vocabulary; /* largest number of known values per field */
     bool dense;          /* large vocabularies in one softmax instead of two steps */
+    bool bf16;           /* products of steps in bf16; weights, moments and validations stay fp32 */
     bool int8;      /* scoring rounds weights and inputs of products to 8 bits; training does not */
     double epochs;  /* passes over the training rows, per stream */
     uint64_t steps; /* 0: by epochs; else at most so many per stream */
