@@ -79,7 +79,8 @@ static void begin(void)
     run.workers = run.config.parts;
     for (uint32_t k = 0; k < run.workers; k++)
         must(!fl_worker_new(&run.worker[k], net, LANES / run.workers, WINDOW, true, NULL));
-    must(!fl_packs_new(&run.packs, net, fl_products_get(NULL, false), true, NULL));
+    must(!fl_packs_new(&run.packs, net, fl_products_get(NULL, false),
+                       FL_PACK_HEADS | FL_PACK_BACKWARD, NULL));
     run.optimiser.m = calloc(net->total, sizeof(float));
     run.optimiser.v = calloc(net->total, sizeof(float));
     run.best = calloc(net->total, sizeof(float));
