@@ -94,61 +94,59 @@ static float nats(float log_p)
 static float signed_tail(double below, double at, double above)
 {
     double all = below + at + above, up = (above + at / 2) / all, down = (below + at / 2) / all;
-    double t = log10(down > TINY ? down : TINY) - log10(up > TINY ? up : TINY);
+    double t = log10((down > TINY ? down : TINY) / (up > TINY ? up : TINY));
 
     return (float)(t < -TAIL_LIMIT ? -TAIL_LIMIT : t > TAIL_LIMIT ? TAIL_LIMIT : t);
 }
 
-/* How much of a target's prediction is copied: its slots and the gate's log-odds; slots NULL: nothing. */
+/* How much of a target's prediction is copied: its slots (NULL: nothing), the gate's share, and the rest of 1. */
 typedef struct {
     const fl_copy_slot *slots;
-    double odds;
+    double gate, rest;
 } copied;
 
 static copied copied_of(const fl_model *m, int stream, const float *logits, const fl_state *state,
                         uint32_t t)
 {
-    copied c = {NULL, 0};
+    enum { MOST = 60 }; /* beyond it a share is 0 in any case */
+    copied c = {NULL, 0, 1};
 
     if (!m->network->copy || !state->events) return c;
+    double odds = (double)logits[m->stream[stream].gate + t], e = exp(odds > MOST    ? -MOST
+                                                                      : odds < -MOST ? MOST
+                                                                                     : -odds);
     c.slots = fl_state_slots(m, state, t);
-    c.odds = (double)logits[m->stream[stream].gate + t];
+    c.gate = 1 / (1 + e);
+    c.rest = e * c.gate;
     return c;
-}
-
-static double log_sigmoid(double x)
-{
-    return x >= 0 ? -log1p(exp(-x)) : x - log1p(exp(x));
 }
 
 /* -log of the mixture. */
 static float mixed_nats(const copied *c, uint32_t token, float log_p)
 {
+    enum { LEAST = -600 }; /* exp is 0 below -745 */
+
     if (!c->slots) return nats(log_p);
-    double model = (double)log_p + log_sigmoid(-c->odds),
-           share = (double)fl_copy_share(c->slots, token);
-    if (share > 0) {
-        double own = log(share) + log_sigmoid(c->odds), top = own > model ? own : model;
-        model = top + log1p(exp((own > model ? model : own) - top));
-    }
-    return nats((float)model);
+    double share = (double)fl_copy_share(c->slots, token);
+    if (!(share > 0) && log_p < LEAST) return nats(log_p + (float)log(c->rest));
+    return nats((float)log(c->rest * exp((double)log_p) + c->gate * share));
 }
 
 /* Probabilities of all n tokens, from log-probabilities. */
 static void mixed_probabilities(const fl_model *m, const copied *c, float *p, const float *log_p,
                                 uint32_t n)
 {
-    double g = c->slots ? exp(log_sigmoid(c->odds)) : 0, all = 0;
+    double all = 0;
 
     if (p != log_p) memcpy(p, log_p, n * sizeof *p);
     m->kernels->exp(p, n);
     if (!c->slots) return;
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) all += (double)c->slots[i].weight;
     if (!(all > 0)) return;
-    for (uint32_t i = 0; i < n; i++) p[i] = (float)((1 - g) * (double)p[i]);
+    for (uint32_t i = 0; i < n; i++) p[i] = (float)(c->rest * (double)p[i]);
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
         if (c->slots[i].token < n)
-            p[c->slots[i].token] += (float)(g * (double)c->slots[i].weight / all);
+            p[c->slots[i].token] += (float)(c->gate * (double)c->slots[i].weight / all);
 }
 
 /* Where the event's amount lies in what the stream expected of an amount: mid-p within the bucket. The order of
