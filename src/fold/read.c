@@ -264,12 +264,15 @@ float fl_fold_high_ratio(const fl_fold_plan *plan, int kind)
     return plan->kind[kind].high;
 }
 
+/* Far above what payments sum to, and far enough below the end of floats that a moment's weights cannot lead there. */
+#define SUM_LIMIT 1e28f
+
 static bool all_finite(const record *r, size_t from, size_t to)
 {
     float x;
     for (; from < to; from += sizeof x) {
         memcpy(&x, (const uint8_t *)r + from, sizeof x);
-        if (!isfinite(x)) return false;
+        if (!(fabsf(x) <= SUM_LIMIT)) return false;
     }
     return true;
 }
@@ -285,7 +288,7 @@ static bool normal_sound(const own_normal *n)
 bool fl_fold_record_sound(const fl_fold_record *rec)
 {
     const record *r = record_const(rec);
-    return all_finite(r, 0, offsetof(record, label_us)) && isfinite(r->run_ratio_sum) &&
+    return all_finite(r, 0, offsetof(record, label_us)) && fabsf(r->run_ratio_sum) <= SUM_LIMIT &&
            all_finite(r, offsetof(record, acc), offsetof(record, high_s)) &&
            normal_sound(&r->normal);
 }
