@@ -280,7 +280,7 @@ static bool all_finite(const record *r, size_t from, size_t to)
 /* What events can make of it: a mean of them is then far from infinite, also after more events. */
 static bool normal_sound(const own_normal *n)
 {
-    return fabsf(n->sum) <= 1e30f && fabsf(n->spread_sum) <= 1e30f &&
+    return (n->sum == 0 || fabsf(n->sum) >= 1e-9f) && fabsf(n->spread_sum) <= 1e30f &&
            (n->weight == 0 || (n->weight >= 1e-3f && n->weight <= 1e6f)) &&
            (n->spread_weight == 0 || (n->spread_weight >= 1e-3f && n->spread_weight <= 1e6f));
 }
