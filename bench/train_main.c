@@ -58,6 +58,7 @@ static void make_network(bench *b, const char *path, bool dense)
                                0, &err),
              &err);
     b->network->dense = dense;
+    b->network->copy = true;
     must(fl_net_new(&b->net, b->network, &err), &err);
     fl_net_init(b->net, 1);
     free(hash);

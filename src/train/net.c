@@ -2,6 +2,7 @@
  * first, then each stream, so that what a phase trains is one range. */
 #include "model/backbone.h"
 #include "train/net.h"
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -144,6 +145,7 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
 
     *out = NULL;
     if (!net) return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
+    assert(network->copy); /* every target has a gate among the dense block's columns */
     net->network = network;
     net->ops = fl_train_ops_get(NULL);
     net->list = fl_calloc(FL_PARAMETERS_MAX, sizeof *net->list);
