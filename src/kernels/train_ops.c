@@ -1,24 +1,15 @@
 /* Chooses the tier of training's element-wise loops. */
+#include "kernels/cpu.h"
 #include "kernels/train_tiers.h"
 
 static bool has_avx2(void)
 {
-#if defined(__x86_64__)
-    return fl_train_avx2.tier && __builtin_cpu_supports("avx2");
-#else
-    return false;
-#endif
+    return fl_train_avx2.tier && fl_cpu_avx2();
 }
 
 static bool has_avx512(void)
 {
-#if defined(__x86_64__)
-    return fl_train_avx512.tier && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq");
-#else
-    return false;
-#endif
+    return fl_train_avx512.tier && fl_cpu_avx512();
 }
 
 const fl_train_ops *fl_train_ops_get(const char *tier)

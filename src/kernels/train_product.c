@@ -1,5 +1,6 @@
 /* Products in plain loops (the definition) and through oneDNN, and the choice of a tier. Both keep a packed matrix as
  * plain rows, rounded if need be. */
+#include "kernels/cpu.h"
 #include "kernels/train_gemm.h"
 #include "kernels/train_product_tiers.h"
 
@@ -162,22 +163,12 @@ void fl_product_of(const fl_products *p, float *c, size_t ldc, const float *a, s
 
 static bool has_avx512(void)
 {
-#if defined(__x86_64__)
-    return fl_products_avx512.tier && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq");
-#else
-    return false;
-#endif
+    return fl_products_avx512.tier && fl_cpu_avx512();
 }
 
 bool fl_products_fast_bf16(void)
 {
-#if defined(__x86_64__)
-    return fl_products_avx512bf16.tier && has_avx512() && __builtin_cpu_supports("avx512bf16");
-#else
-    return false;
-#endif
+    return fl_products_avx512bf16.tier && fl_cpu_bf16();
 }
 
 const fl_products *fl_products_get(const char *tier, bool bf16)

@@ -3,61 +3,8 @@
 #include "kernels/linear_avx512.h"
 
 #if defined(__AVX512F__)
-#include <immintrin.h>
+#include "kernels/math_avx512.h"
 #include <math.h>
-
-enum { LANE = 16 };
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __mmask16 lanes(uint32_t n)
-{
-    return (__mmask16)(n >= LANE ? 0xffffu : (1u << n) - 1u);
-}
-
-INLINE __m512 all(float x)
-{
-    return _mm512_set1_ps(x);
-}
-
-INLINE __m512 get(const float *p, __mmask16 m)
-{
-    return _mm512_maskz_loadu_ps(m, p);
-}
-
-/* A store by mask is slower, and what is loaded from it soon waits. */
-INLINE void put(float *p, __mmask16 m, __m512 v)
-{
-    if (m == 0xffff) _mm512_storeu_ps(p, v);
-    else _mm512_mask_storeu_ps(p, m, v);
-}
-
-/* Cephes' expf (Moshier 1989): 2^k exp(r), |r| <= ln 2 / 2; relative error below 2e-7. */
-INLINE __m512 exp16(__m512 x)
-{
-    x = _mm512_max_ps(_mm512_min_ps(x, all(88.0f)), all(-87.0f));
-    __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)),
-                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 r = _mm512_fnmadd_ps(k, all(0.693359375f), x);
-    r = _mm512_fnmadd_ps(k, all(-2.12194440e-4f), r);
-    __m512 p = _mm512_fmadd_ps(all(1.9875691500e-4f), r, all(1.3981999507e-3f));
-    p = _mm512_fmadd_ps(p, r, all(8.3334519073e-3f));
-    p = _mm512_fmadd_ps(p, r, all(4.1665795894e-2f));
-    p = _mm512_fmadd_ps(p, r, all(1.6666665459e-1f));
-    p = _mm512_fmadd_ps(p, r, all(5.0000001201e-1f));
-    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), _mm512_add_ps(r, all(1.0f)));
-    return _mm512_scalef_ps(p, k);
-}
-
-INLINE __m512 sigmoid16(__m512 x)
-{
-    return _mm512_div_ps(all(1.0f),
-                         _mm512_add_ps(all(1.0f), exp16(_mm512_sub_ps(_mm512_setzero_ps(), x))));
-}
-
-INLINE __m512 tanh16(__m512 x)
-{
-    return _mm512_fmsub_ps(all(2.0f), sigmoid16(_mm512_add_ps(x, x)), all(1.0f));
-}
 
 static void add(float *y, const float *x, uint32_t n)
 {
