@@ -10,10 +10,9 @@
 typedef struct {
     uint32_t in, out;
     void *data;
-    /* Whole numbers of 8 bits: W[k][o] = scale[o] * q[k][o], |q| <= 127; NULL: data are floats. back[o] = 128 sum of
-     * q[.][o]. Both lie in data's block, with zeros up to a whole line. */
+    /* Whole numbers of 8 bits: W[k][o] = scale[o] * q[k][o], |q| <= 127; NULL: data are floats. Lies in data's block, with
+     * zeros up to a whole line. */
     float *scale;
-    int32_t *back;
 } fl_packed;
 static inline void fl_packed_free(fl_packed *p)
 {

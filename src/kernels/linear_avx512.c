@@ -33,7 +33,7 @@ INLINE __m512 floats(const float *p, int n)
 fl_packed fl_pack_avx512(const float *w, uint32_t in, uint32_t out)
 {
     size_t panels = ((size_t)out + PANEL - 1) / PANEL;
-    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float)), NULL, NULL};
+    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float)), NULL};
 
     if (!p.data) return p;
     memset(p.data, 0, panels * PANEL * in * sizeof(float));
@@ -46,16 +46,29 @@ fl_packed fl_pack_avx512(const float *w, uint32_t in, uint32_t out)
     return p;
 }
 
+static size_t bytes8(uint32_t in, uint32_t out)
+{
+    return ((size_t)out + PANEL - 1) / PANEL * PANEL * (((size_t)in + 3) / 4) * 4;
+}
+
+/* Behind the panels: 128 times the sum of each column, by which a sum is too large because 128 is added to x. */
+static int32_t *offsets8(const fl_packed *w)
+{
+    return (int32_t *)(void *)((uint8_t *)w->data + bytes8(w->in, w->out));
+}
+
 fl_packed fl_pack8_avx512(const float *w, uint32_t in, uint32_t out)
 {
-    size_t panels = ((size_t)out + PANEL - 1) / PANEL, words = ((size_t)in + 3) / 4;
+    size_t words = ((size_t)in + 3) / 4, columns = ((size_t)out + PANEL - 1) / PANEL * PANEL;
     int8_t *q;
-    fl_packed p = fl_pack8(&q, w, in, out, panels * words * PANEL * 4);
+    fl_packed p = fl_pack8(&q, w, in, out, bytes8(in, out) + columns * sizeof(int32_t));
 
     for (uint32_t o = 0; q && o < out; o++)
-        for (uint32_t k = 0; k < in; k++)
-            q[((o / PANEL * words + k / 4) * PANEL + o % PANEL) * 4 + k % 4] =
-                fl_round8(w[(size_t)k * out + o], p.scale[o]);
+        for (uint32_t k = 0; k < in; k++) {
+            int8_t v = fl_round8(w[(size_t)k * out + o], p.scale[o]);
+            q[((o / PANEL * words + k / 4) * PANEL + o % PANEL) * 4 + k % 4] = v;
+            offsets8(&p)[o] += 128 * v;
+        }
     return p;
 }
 
@@ -154,7 +167,7 @@ static float round_row(uint8_t *q, const float *x, uint32_t n)
 typedef struct {
     const int8_t *q; /* the panel */
     const float *scale, *b;
-    const int32_t *back;
+    const int32_t *offset;
     uint32_t words;
     int columns;
 } panel8;
@@ -163,7 +176,7 @@ typedef struct {
 INLINE void finish8(float *y, __m512i sum, const panel8 *p, int from, float unit)
 {
     int n = p->columns - from;
-    __m512i whole = _mm512_sub_epi32(sum, _mm512_loadu_si512(p->back + from));
+    __m512i whole = _mm512_sub_epi32(sum, _mm512_loadu_si512(p->offset + from));
     __m512 v =
         _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_loadu_ps(p->scale + from)),
                       _mm512_set1_ps(unit));
@@ -258,7 +271,7 @@ static void block8(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
         panel8 p = {(const int8_t *)w->data + (size_t)c * words * 4,
                     w->scale + c,
                     b ? b + c : NULL,
-                    w->back + c,
+                    offsets8(w) + c,
                     words,
                     (int)(w->out - c)};
         uint32_t r = 0;

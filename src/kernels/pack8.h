@@ -15,8 +15,8 @@ static inline int8_t fl_round8(float w, float unit)
     return unit > 0 ? (int8_t)lrintf(w / unit) : 0;
 }
 
-/* One block of `bytes` of zeroed weights, in *q, and behind them scale and back; both filled from w [in][out] and
- * padded with zeros to whole lines. *q NULL: no memory. */
+/* One block of `bytes` of zeros for the weights, in *q, and behind them scale, filled from w [in][out] and padded with
+ * zeros to whole lines. *q NULL: no memory. */
 fl_packed fl_pack8(int8_t **q, const float *w, uint32_t in, uint32_t out, size_t bytes);
 
 #endif
