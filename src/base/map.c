@@ -2,18 +2,13 @@
  * A pointer to a value is good until the next insert. */
 #include "base/base.h"
 
-#include <sys/mman.h>
+enum { CAP_MIN = 16 };
 
-enum { CAP_MIN = 16, HUGE_BYTES = 4 << 20, PAGE = 4096 };
-
-/* Zeros; in huge pages when there is enough for some: every look-up is to another page. Nothing is touched before its
- * first use. */
+/* Zeros; nothing is touched before its first use. */
 static void *table(size_t cap, size_t size)
 {
-    uint8_t *p = fl_calloc(cap, size);
-    if (!p || cap <= HUGE_BYTES / size) return p;
-    uint8_t *page = p + (PAGE - (uintptr_t)p % PAGE) % PAGE;
-    (void)madvise(page, (size_t)(p + cap * size - page), MADV_HUGEPAGE);
+    void *p = fl_calloc(cap, size);
+    if (p) fl_huge_pages(p, cap * size);
     return p;
 }
 

@@ -4,7 +4,14 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, ARENA_ALIGN = 16, ARENA_BLOCK_MIN = 256 };
+enum {
+    ALIGNMENT = 64,
+    HUGE_PAGE = 2 << 20,
+    HUGE_LEAST = 2 * HUGE_PAGE,
+    PAGE = 4096,
+    ARENA_ALIGN = 16,
+    ARENA_BLOCK_MIN = 256
+};
 
 /* count * size, or SIZE_MAX (which no allocator grants) on overflow; never 0. */
 static size_t bytes_of(size_t count, size_t size)
@@ -32,18 +39,24 @@ void *fl_realloc(void *p, size_t count, size_t size)
     return n == SIZE_MAX ? NULL : realloc(p, n);
 }
 
+void fl_huge_pages(void *p, size_t bytes)
+{
+    uint8_t *page = (uint8_t *)p + (PAGE - (uintptr_t)p % PAGE) % PAGE;
+
+    if (bytes >= HUGE_LEAST)
+        (void)madvise(page, (size_t)((uint8_t *)p + bytes - page), MADV_HUGEPAGE);
+}
+
 void *fl_alloc_aligned(size_t count, size_t size)
 {
     size_t n = bytes_of(count, size);
     if (n > PTRDIFF_MAX - ALIGNMENT) return NULL;
     n = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    /* Large tables are mostly read here and there: huge pages save a page walk at every look. */
-    const bool huge = n >= 2 * HUGE_PAGE;
-    const size_t align = huge ? HUGE_PAGE : ALIGNMENT;
+    const size_t align = n >= HUGE_LEAST ? HUGE_PAGE : ALIGNMENT;
     if (n > PTRDIFF_MAX - align) return NULL;
     void *p = aligned_alloc(align, (n + align - 1) / align * align);
     if (!p) return NULL;
-    if (huge) (void)madvise(p, n, MADV_HUGEPAGE); /* a wish: refused, it works as well */
+    fl_huge_pages(p, n);
     memset(p, 0, n);
     return p;
 }

@@ -198,13 +198,6 @@ static void apply_label(fl_replay *r, const fl_label *l, int64_t clock_us)
     }
 }
 
-/* Bring what is needed soon nearer: it is rarely in the cache. */
-static inline void fetch(const void *p, size_t bytes)
-{
-    __asm__ volatile("" ::"r"(p)); /* gcc 12 drops calls of a function that does nothing but this */
-    for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)p + at, 1);
-}
-
 static void fetch_event(fl_replay *r, uint64_t row)
 {
     if (row >= r->rows) return;
@@ -213,11 +206,11 @@ static void fetch_event(fl_replay *r, uint64_t row)
     uint64_t i = row - r->ahead.at.first;
     for (uint32_t k = 0; k < r->kinds; k++) {
         uint32_t e = r->ahead.at.entity[k][i];
-        if (e != FL_NONE) fetch(&r->table[k][e], sizeof(fl_fold_record));
+        if (e != FL_NONE) fl_prefetch(&r->table[k][e], sizeof(fl_fold_record));
     }
     for (uint32_t p = 0; p < r->pairs; p++) {
         uint32_t e = r->pair_of[p][row];
-        if (e != FL_NONE) fetch(&r->pair_table[p][e], sizeof(fl_fold_record));
+        if (e != FL_NONE) fl_prefetch(&r->pair_table[p][e], sizeof(fl_fold_record));
     }
 }
 
@@ -232,14 +225,14 @@ static uint32_t slot_ahead(const fl_replay *r, uint64_t n)
 static void fetch_label(const fl_replay *r)
 {
     uint32_t far = slot_ahead(r, 2 * AHEAD), near = slot_ahead(r, AHEAD);
-    if (far != NO_SLOT) fetch(&r->carry[far], sizeof r->carry[far]);
+    if (far != NO_SLOT) fl_prefetch(&r->carry[far], sizeof r->carry[far]);
     if (near == NO_SLOT) return;
     const uint32_t *entity = r->carry[near].entity,
                    *pair = &r->pair_at[(size_t)near * FL_PAIRS_MAX];
     for (uint32_t k = 0; k < r->kinds; k++)
-        if (entity[k] != FL_NONE) fetch(&r->table[k][entity[k]], FL_FOLD_LABEL_BYTES);
+        if (entity[k] != FL_NONE) fl_prefetch(&r->table[k][entity[k]], FL_FOLD_LABEL_BYTES);
     for (uint32_t p = 0; p < r->pairs; p++)
-        if (pair[p] != FL_NONE) fetch(&r->pair_table[p][pair[p]], FL_FOLD_LABEL_BYTES);
+        if (pair[p] != FL_NONE) fl_prefetch(&r->pair_table[p][pair[p]], FL_FOLD_LABEL_BYTES);
 }
 
 static void apply_labels(fl_replay *r, int64_t clock_us)

@@ -224,8 +224,7 @@ void fl_scorer_fetch_next(const fl_scorer *s, const fl_event *e)
     /* It is there already when the event comes for its label. */
     uint32_t slot = e->id ? fl_index_guess(&s->pending_index, e->id) : FL_NONE;
     if (slot == FL_NONE) return;
-    for (size_t at = 0; at < sizeof *s->pending; at += 64)
-        fl_fetch((const uint8_t *)&s->pending[slot] + at);
+    fl_prefetch(&s->pending[slot], sizeof *s->pending);
 }
 
 /* What the next event's place in the ring needs: the event that will be forgotten for it. */
@@ -234,7 +233,7 @@ static void fetch_pending(const fl_scorer *s)
     const pending_event *p = &s->pending[s->pending_next % s->opt.pending_max];
     if (s->pending_next >= s->opt.pending_max) fl_index_fetch(&s->pending_index, p->id);
     p = &s->pending[(s->pending_next + 1) % s->opt.pending_max];
-    for (size_t at = 0; at < sizeof *p; at += 64) fl_fetch((const uint8_t *)p + at);
+    fl_prefetch(p, sizeof *p);
 }
 
 /* ---- one event ---- */

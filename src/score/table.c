@@ -1,7 +1,6 @@
 /* Fixed-capacity index and entity tables. Invariant: an entity's slot never moves while it lives; a slot that
  * is reused is zeroed first, so that a new entity starts as one never seen. */
 #include "score/table.h"
-#include <sys/mman.h>
 
 enum { LINE = 64, HUGE_BYTES = 2 << 20 };
 
@@ -15,7 +14,7 @@ void *fl_pages(size_t count, size_t size, void **block)
     *block = fl_calloc(1, bytes + align);
     if (!*block) return NULL;
     uint8_t *p = (uint8_t *)*block + (align - (uintptr_t)*block % align) % align;
-    if (align == HUGE_BYTES) (void)madvise(p, bytes / HUGE_BYTES * HUGE_BYTES, MADV_HUGEPAGE);
+    fl_huge_pages(p, bytes);
     return p;
 }
 
@@ -72,8 +71,8 @@ static inline uint64_t key_at(const fl_index *x, uint32_t value)
 void fl_index_fetch(const fl_index *x, uint64_t key)
 {
     const uint64_t *home = x->slot + home_of(x, tag_of(key));
-    fl_fetch(home);
-    fl_fetch(home + 4); /* a run that begins late in a line goes on in the next */
+    fl_prefetch(home, 1);
+    fl_prefetch(home + 4, 1); /* a run that begins late in a line goes on in the next */
 }
 
 /* The slot of key, or the empty one where its search ends. */
@@ -196,8 +195,7 @@ void fl_table_fetch(const fl_table *t, uint64_t hash)
 {
     uint32_t i = fl_index_guess(&t->index, hash);
     if (i == FL_NONE) i = fl_table_is_full(t) ? t->hand : t->count;
-    fl_fetch(&t->entity[i]);
-    fl_fetch(&t->touched[i / 64]);
-    const uint8_t *body = t->body + (size_t)i * t->stride;
-    for (size_t at = 0; at < t->stride; at += LINE) fl_fetch(body + at);
+    fl_prefetch(&t->entity[i], 1);
+    fl_prefetch(&t->touched[i / 64], 1);
+    fl_prefetch(t->body + (size_t)i * t->stride, t->stride);
 }

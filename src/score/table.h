@@ -6,13 +6,6 @@
 #include "fold/fold.h"
 #include "model/model.h"
 
-/* A prefetch. The barrier keeps gcc 12 from dropping calls of functions that do nothing else. */
-static inline void fl_fetch(const void *p)
-{
-    __asm__ volatile("" ::"r"(p));
-    __builtin_prefetch(p);
-}
-
 /* Zeros at a multiple of 64 bytes that cost nothing until they are touched; huge pages where they fill some. */
 void *fl_pages(size_t count, size_t size, void **block); /* free(*block); NULL: no memory */
 
