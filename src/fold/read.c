@@ -267,7 +267,7 @@ float fl_fold_high_ratio(const fl_fold_plan *plan, int kind)
 /* Far above what payments sum to, and far enough below the end of floats that a moment's weights cannot lead there. */
 #define SUM_LIMIT 1e28f
 
-static bool all_finite(const record *r, size_t from, size_t to)
+static bool in_bounds(const record *r, size_t from, size_t to)
 {
     float x;
     for (; from < to; from += sizeof x) {
@@ -280,7 +280,7 @@ static bool all_finite(const record *r, size_t from, size_t to)
 /* What events can make of it: a mean of them is then far from infinite, also after more events. */
 static bool normal_sound(const own_normal *n)
 {
-    return (n->sum == 0 || fabsf(n->sum) >= 1e-9f) && fabsf(n->spread_sum) <= 1e30f &&
+    return (n->sum == 0 || fabsf(n->sum) >= 1e-9f) &&
            (n->weight == 0 || (n->weight >= 1e-3f && n->weight <= 1e6f)) &&
            (n->spread_weight == 0 || (n->spread_weight >= 1e-3f && n->spread_weight <= 1e6f));
 }
@@ -288,7 +288,7 @@ static bool normal_sound(const own_normal *n)
 bool fl_fold_record_sound(const fl_fold_record *rec)
 {
     const record *r = record_const(rec);
-    return all_finite(r, 0, offsetof(record, label_us)) && fabsf(r->run_ratio_sum) <= SUM_LIMIT &&
-           all_finite(r, offsetof(record, acc), offsetof(record, high_s)) &&
+    return in_bounds(r, 0, offsetof(record, label_us)) && fabsf(r->run_ratio_sum) <= SUM_LIMIT &&
+           in_bounds(r, offsetof(record, acc), offsetof(record, high_s)) &&
            normal_sound(&r->normal);
 }

@@ -1,8 +1,9 @@
 /* What the AVX-512 kernels of scoring and of training share: tails by mask, exponentials, gates. For files that are compiled
- * for AVX-512. A tail goes through the same arithmetic as a full register. */
+ * for AVX-512; empty elsewhere. A tail goes through the same arithmetic as a full register. */
 #ifndef FL_MATH_AVX512_H
 #define FL_MATH_AVX512_H
 
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #include <stddef.h>
 
@@ -60,4 +61,5 @@ INLINE __m512 tanh16(__m512 x)
     return _mm512_fmsub_ps(all(2.0f), sigmoid16(_mm512_add_ps(x, x)), all(1.0f));
 }
 
+#endif
 #endif

@@ -5,7 +5,7 @@
 #include "model/encode.h"
 #include <stdio.h>
 
-enum { BATCH = 2048, LIVE = 64, STEPS = 256, SOON = 8, NEXT = 4 };
+enum { BATCH = 2048, LIVE = 64, STEPS = 256 };
 
 /* One step of the stream on its way to the live path: an event, or a label and the event that it is about. */
 typedef struct {
@@ -237,8 +237,10 @@ static florin_status live_batch(run *x)
         fl_scorer_begin(x->scorer);
         for (uint32_t i = 0; i < n; i++) {
             const step *t = &x->step[i];
-            if (i + SOON < n) fl_scorer_fetch_soon(x->scorer, &x->step[i + SOON].event);
-            if (i + NEXT < n) fl_scorer_fetch_next(x->scorer, &x->step[i + NEXT].event);
+            if (i + FL_SCORE_SOON < n)
+                fl_scorer_fetch_soon(x->scorer, &x->step[i + FL_SCORE_SOON].event);
+            if (i + FL_SCORE_NEXT < n)
+                fl_scorer_fetch_next(x->scorer, &x->step[i + FL_SCORE_NEXT].event);
             florin_status st = t->kind == FL_STEP_EVENT
                                    ? fl_scorer_add(x->scorer, &t->event, x->err)
                                    : fl_scorer_label(x->scorer, t->event.id, t->label.label,

@@ -7,9 +7,6 @@
 /* Times beyond +-2^60 us (36,000 years) are nonsense and would overflow differences; amounts beyond 2^61 the same. */
 static const int64_t TIME_LIMIT_US = INT64_C(1) << 60, AMOUNT_LIMIT = INT64_C(1) << 61;
 
-/* In a batch the slots of this many events are on their way, and the records of half as many. */
-enum { AHEAD = 8 };
-
 /* Heads on events first, then those at a date: two passes over the file's order. */
 static florin_status open_heads(fl_scorer *s, florin_error *err)
 {
@@ -449,11 +446,11 @@ void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score
                       fl_head_out *out, florin_status *status, florin_error *err)
 {
     fl_scorer_begin(s);
-    for (uint32_t i = 0; i < n && i < AHEAD; i++) fl_scorer_fetch_soon(s, &events[i]);
-    for (uint32_t i = 0; i < n && i < AHEAD / 2; i++) fl_scorer_fetch_next(s, &events[i]);
+    for (uint32_t i = 0; i < n && i < FL_SCORE_SOON; i++) fl_scorer_fetch_soon(s, &events[i]);
+    for (uint32_t i = 0; i < n && i < FL_SCORE_NEXT; i++) fl_scorer_fetch_next(s, &events[i]);
     for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n) fl_scorer_fetch_soon(s, &events[i + AHEAD]);
-        if (i + AHEAD / 2 < n) fl_scorer_fetch_next(s, &events[i + AHEAD / 2]);
+        if (i + FL_SCORE_SOON < n) fl_scorer_fetch_soon(s, &events[i + FL_SCORE_SOON]);
+        if (i + FL_SCORE_NEXT < n) fl_scorer_fetch_next(s, &events[i + FL_SCORE_NEXT]);
         fetch_pending(s);
         status[i] = add_event(s, &events[i], i, mode, err ? &err[i] : NULL);
     }

@@ -59,6 +59,7 @@ const float *fl_scorer_row(const fl_scorer *s, uint32_t i);
  * event after the other, for a label changes records, which the events before it have been through, and no state.
  *   begin; up to fl_scorer_batch_max add; finish: out [added][fl_scorer_heads], then fl_scorer_row
  * An event that is refused is not counted. fetch: ask for the memory of an event that comes soon, then nearly next. */
+enum { FL_SCORE_SOON = 8, FL_SCORE_NEXT = 4 }; /* that many events ahead */
 void fl_scorer_begin(fl_scorer *s);
 florin_status fl_scorer_add(fl_scorer *s, const fl_event *event, florin_error *err);
 void fl_scorer_finish(fl_scorer *s, fl_head_out *out);

@@ -191,8 +191,8 @@ static florin_status fit_features(fl_network *n, const fl_log *log, const fl_fol
     return st;
 }
 
-static void encode_row(fl_rows *r, const fl_network *n, uint32_t row, const fl_event *event,
-                       const float *features, float *numbers)
+static void encode_row(fl_rows *r, const fl_network *n, const fl_kernels *k, uint32_t row,
+                       const fl_event *event, const float *features, float *numbers)
 {
     fl_tokens tokens;
 
@@ -202,7 +202,7 @@ static void encode_row(fl_rows *r, const fl_network *n, uint32_t row, const fl_e
         r->category[(size_t)row * n->categories + i] = tokens.category[i];
     r->small[row] = (fl_small_tokens){(uint8_t)tokens.type, (uint8_t)tokens.amount,
                                       tokens.when.hour, tokens.when.weekday, tokens.when.day};
-    fl_network_number_inputs(n, fl_kernels_get(NULL), event, features, numbers);
+    fl_network_number_inputs(n, k, event, features, numbers);
     int16_t *out = r->number + (size_t)row * r->numbers;
     for (uint32_t i = 0; i < r->numbers; i++) out[i] = fixed(numbers[i]);
 }
@@ -244,6 +244,7 @@ static florin_status encode(fl_rows *r, const fl_network *n, const fl_fold_plan 
 {
     float *features = fl_calloc((size_t)n->features + 1, sizeof *features);
     float *numbers = fl_calloc((size_t)r->numbers + 1, sizeof *numbers);
+    const fl_kernels *kernels = fl_kernels_get(NULL);
     fl_replay *replay = NULL;
     const fl_fold_carry *carry;
     fl_sha256 hash;
@@ -260,7 +261,7 @@ static florin_status encode(fl_rows *r, const fl_network *n, const fl_fold_plan 
             st = fl_fail(err, FLORIN_EINTERNAL, "replay left the order of the log at row %u", seen);
             break;
         }
-        encode_row(r, n, seen, &event, features, numbers);
+        encode_row(r, n, kernels, seen, &event, features, numbers);
         hash_event(&hash, &event, fl_log_schema(log));
         if (seen % 65536 == 65535) {
             fl_progress(ctx, "encode events", seen, r->count);
