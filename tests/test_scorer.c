@@ -1,8 +1,8 @@
 /* Live scoring through florin.h: live = offline, batch = single, peeking changes nothing, bad events leave no trace,
- * capacities, no allocation, failing allocations, heads at a date, threads that share a model. The state file has a
- * test of its own (test_scorer_state.c). */
+ * heads at a date, threads that share a model. Capacities and memory: test_scorer_limits.c; the state file:
+ * test_scorer_state.c. */
 #include "support/support.h"
-#include "support/score_fixture.h"
+#include "support/scorer_fixture.h"
 #include "model/encode.h"
 #include "base/file.h"
 #include "score/log_score.h"
@@ -10,84 +10,6 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
-
-enum { HEADS = 2, BATCH = 64 };
-
-static const char *log_path, *model_path;
-static florin_model *model;
-
-static int set_up(void **state)
-{
-    florin_error err = {0};
-
-    (void)state;
-    log_path = score_log();
-    model_path = strdup(score_model(scratch_path("scorer.model"), log_path, 5, 77));
-    if (florin_model_open(&model, model_path, NULL, &err)) fail_msg("%s", err.message);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    florin_model_close(model);
-    free((void *)(uintptr_t)model_path);
-    return 0;
-}
-
-static florin_scorer_options small(uint32_t most, florin_full full)
-{
-    florin_scorer_options o = FLORIN_SCORER_INIT;
-
-    o.entities_max = most;
-    o.pairs_max = 2 * most;
-    o.pending_max = most > 1000 ? 5000 : 300;
-    o.when_full = full;
-    return o;
-}
-
-static florin_scorer *open_scorer(const florin_scorer_options *o)
-{
-    florin_scorer_options roomy = small(3000, FLORIN_FULL_EVICT);
-    florin_scorer *s;
-    florin_error err = {0};
-
-    if (florin_scorer_open(&s, model, o ? o : &roomy, &err)) fail_msg("%s", err.message);
-    assert_int_equal(florin_scorer_heads(s), HEADS);
-    return s;
-}
-
-/* The bytes of a scorer's state: two scorers in the same state have the same. */
-static char *bytes_of(const florin_scorer *s, size_t *n)
-{
-    const char *path = scratch_path("state");
-    char *bytes;
-    florin_error err = {0};
-
-    if (florin_scorer_save(s, path, &err)) fail_msg("%s", err.message);
-    if (fl_read_file(&bytes, n, path, (size_t)1 << 30, &err)) fail_msg("%s", err.message);
-    return bytes;
-}
-
-static void same_state(const florin_scorer *a, const florin_scorer *b)
-{
-    size_t n, m;
-    char *x = bytes_of(a, &n), *y = bytes_of(b, &m);
-
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    free(x);
-    free(y);
-}
-
-static void score_one(florin_scorer *s, const florin_event *e, florin_head_score *out)
-{
-    florin_status item;
-    florin_error err = {0};
-
-    if (florin_score(s, e, 1, out, &item, &err)) fail_msg("%s", err.message);
-    if (item) fail_msg("%s", florin_scorer_message(s, 0));
-}
 
 static void check_words(const florin_reason *r, uint32_t n)
 {
@@ -117,7 +39,7 @@ static void run_log(florin_scorer *s, results *r)
     fl_step step;
 
     r->events = 0;
-    score_feed_open(&f, log_path, s);
+    score_feed_open(&f, scorer_log, s);
     while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
         if (step == FL_STEP_EVENT) score_one(s, &e, r->score + HEADS * r->events++);
         else if (florin_label(s, &l, NULL)) continue; /* the ring has forgotten the event */
@@ -127,7 +49,7 @@ static void run_log(florin_scorer *s, results *r)
 
 static void test_live_is_offline(void **state)
 {
-    florin_scorer_options o = small(5000, FLORIN_FULL_ERROR);
+    florin_scorer_options o = small_scorer(5000, FLORIN_FULL_ERROR);
     florin_scorer *s = open_scorer(&o);
     results r = {calloc(SCORE_EVENTS * HEADS, sizeof(florin_head_score)), 0};
     fl_model *m;
@@ -140,8 +62,8 @@ static void test_live_is_offline(void **state)
 
     (void)state;
     run_log(s, &r);
-    assert_int_equal(fl_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
-    assert_int_equal(fl_log_open(&log, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_model_open(&m, scorer_model_path, NULL, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_open(&log, scorer_log, NULL), FLORIN_OK);
     assert_int_equal(fl_encode_open(&e, m, log, NULL), FLORIN_OK);
     assert_int_equal(fl_head_open(&head[0], m, 0, NULL), FLORIN_OK);
     assert_int_equal(fl_head_open(&head[1], m, 2, NULL), FLORIN_OK);
@@ -175,7 +97,7 @@ static void test_reasons_are_the_same(void **state)
     fl_log_score_options o = {
         .from_us = INT64_MIN, .to_us = INT64_MAX, .top = TOP, .head = "again"};
     fl_log_score_result offline;
-    florin_scorer_options small_o = small(5000, FLORIN_FULL_EVICT);
+    florin_scorer_options small_o = small_scorer(5000, FLORIN_FULL_EVICT);
     florin_scorer *s = open_scorer(&small_o);
     fl_model *m;
     fl_log *log;
@@ -186,11 +108,11 @@ static void test_reasons_are_the_same(void **state)
     uint32_t found = 0;
 
     (void)state;
-    assert_int_equal(fl_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
-    assert_int_equal(fl_log_open(&log, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_model_open(&m, scorer_model_path, NULL, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_open(&log, scorer_log, NULL), FLORIN_OK);
     assert_int_equal(fl_log_score(m, log, &o, &offline, NULL, NULL), FLORIN_OK);
     assert_int_equal(offline.tops, TOP);
-    score_feed_open(&f, log_path, s);
+    score_feed_open(&f, scorer_log, s);
     while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
         florin_head_score score[HEADS];
         florin_reason r[5];
@@ -275,7 +197,7 @@ static void both(florin_scorer *one, florin_scorer *many, batch *b)
 
 static void batch_and_single(uint32_t most, florin_full full)
 {
-    florin_scorer_options o = small(most, full);
+    florin_scorer_options o = small_scorer(most, full);
     florin_scorer *one = open_scorer(&o), *many = open_scorer(&o);
     batch *b = calloc(1, sizeof *b);
     score_feed f;
@@ -286,7 +208,7 @@ static void batch_and_single(uint32_t most, florin_full full)
     florin_scorer_counts counts = FLORIN_SCORER_COUNTS_INIT;
 
     fl_rng_seed(&r, most);
-    score_feed_open(&f, log_path, one);
+    score_feed_open(&f, scorer_log, one);
     while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
         if (step == FL_STEP_LABEL) {
             both(one, many, b);
@@ -318,34 +240,6 @@ static void test_batch_is_single(void **state)
 }
 
 /* ---- bad events ---- */
-
-/* The first payment of the log, and numbers of names. */
-typedef struct {
-    score_feed feed;
-    florin_event payment;
-    uint32_t card, merchant, category, declined, fraud, login, income;
-} names;
-
-static void names_open(names *x, florin_scorer *s)
-{
-    florin_label_arrival l;
-    uint32_t payment;
-
-    score_feed_open(&x->feed, log_path, s);
-    assert_int_equal(florin_scorer_find(s, FLORIN_TYPE, "payment", &payment, NULL), FLORIN_OK);
-    while (score_feed_next(&x->feed, &x->payment, &l) != FL_STEP_EVENT ||
-           x->payment.type != payment)
-        continue;
-    assert_int_equal(florin_scorer_find(s, FLORIN_TYPE, "login", &x->login, NULL), FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_ENTITY, "card", &x->card, NULL), FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_ENTITY, "merchant", &x->merchant, NULL),
-                     FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_CATEGORY, "category", &x->category, NULL),
-                     FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_MARK, "declined", &x->declined, NULL), FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_LABEL, "fraud", &x->fraud, NULL), FLORIN_OK);
-    assert_int_equal(florin_scorer_find(s, FLORIN_NUMBER, "income", &x->income, NULL), FLORIN_OK);
-}
 
 static void test_bad_events_leave_no_trace(void **state)
 {
@@ -462,7 +356,7 @@ static void test_extremes(void **state)
 
 static void test_peek_changes_nothing(void **state)
 {
-    florin_scorer_options o = small(9, FLORIN_FULL_EVICT);
+    florin_scorer_options o = small_scorer(9, FLORIN_FULL_EVICT);
     florin_scorer *s = open_scorer(&o), *other = open_scorer(&o);
     score_feed f;
     florin_event e;
@@ -473,7 +367,7 @@ static void test_peek_changes_nothing(void **state)
     int steps = 0;
 
     (void)state;
-    score_feed_open(&f, log_path, s);
+    score_feed_open(&f, scorer_log, s);
     while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END && steps++ < 700) {
         if (step == FL_STEP_LABEL) {
             assert_int_equal(florin_label(s, &l, NULL), florin_label(other, &l, NULL));
@@ -520,172 +414,11 @@ static void test_unknown_values(void **state)
     florin_scorer_close(s);
 }
 
-/* ---- capacities ---- */
-
-static void test_capacity_of_one_kind(void **state)
-{
-    const florin_capacity two = {"card", 2}, none = {"wallet", 2}, zero = {"card", 0};
-    florin_scorer_options o = small(5000, FLORIN_FULL_ERROR);
-    florin_scorer *s, *bad;
-    names x;
-    florin_head_score score[HEADS];
-    florin_status item;
-    size_t n, m;
-    florin_error err = {0};
-
-    (void)state;
-    o.capacities = 1;
-    o.capacity = &none;
-    assert_int_equal(florin_scorer_open(&bad, model, &o, &err), FLORIN_ESCHEMA);
-    assert_null(bad);
-    assert_non_null(strstr(err.message, "wallet"));
-    o.capacity = &zero;
-    assert_int_equal(florin_scorer_open(&bad, model, &o, &err), FLORIN_EUSAGE);
-    o.capacity = &two;
-    s = open_scorer(&o);
-    names_open(&x, s);
-    for (int i = 0; i < 3; i++) {
-        char card[2] = {'c', (char)('0' + i)}, id[2] = {'i', (char)('0' + i)};
-        florin_value v = {x.card, 2, card, 0};
-        florin_event e = x.payment;
-        e.id = id;
-        e.id_n = 2;
-        e.values = &v;
-        e.n_values = 1;
-        char *before = bytes_of(s, &n);
-        assert_int_equal(florin_score(s, &e, 1, score, &item, NULL), FLORIN_OK);
-        assert_int_equal(item, i < 2 ? FLORIN_OK : FLORIN_ENOMEM);
-        char *after = bytes_of(s, &m);
-        if (i == 2) {
-            assert_non_null(strstr(florin_scorer_message(s, 0), "card"));
-            assert_int_equal(n, m);
-            assert_memory_equal(before, after, n);
-        }
-        free(before);
-        free(after);
-    }
-    score_feed_close(&x.feed);
-    florin_scorer_close(s);
-}
-
-/* A card without a place is judged as one never seen, every time. */
-static void test_neutral(void **state)
-{
-    const florin_capacity one = {"card", 1};
-    florin_scorer_options o = small(5000, FLORIN_FULL_NEUTRAL);
-    florin_scorer *s, *fresh;
-    names x;
-    florin_head_score score[HEADS], want[HEADS];
-    florin_scorer_counts c = FLORIN_SCORER_COUNTS_INIT;
-
-    (void)state;
-    o.capacities = 1;
-    o.capacity = &one;
-    s = open_scorer(&o);
-    fresh = open_scorer(&o);
-    names_open(&x, s);
-    florin_value v = {x.card, 2, "c0", 0};
-    florin_event e = x.payment;
-    e.values = &v;
-    e.n_values = 1;
-    score_one(s, &e, score);
-    v.text = "c1";
-    e.id = "x";
-    e.id_n = 1;
-    score_one(s, &e, score);
-    score_one(fresh, &e, want);
-    assert_memory_equal(score, want, sizeof score);
-    e.id = "y";
-    score_one(s, &e, score);
-    assert_memory_equal(score, want, sizeof score);
-    assert_int_equal(florin_scorer_stats(s, &c, NULL), FLORIN_OK);
-    assert_int_equal(c.entities, 1);
-    assert_int_equal(c.events, 3);
-    score_feed_close(&x.feed);
-    florin_scorer_close(s);
-    florin_scorer_close(fresh);
-}
-
-/* ---- memory ---- */
-
-static void test_no_allocation(void **state)
-{
-    florin_scorer_options o = small(40, FLORIN_FULL_EVICT);
-    florin_scorer *s = open_scorer(&o);
-    score_feed f;
-    florin_event e;
-    florin_label_arrival l;
-    fl_step step;
-    uint64_t inside = 0;
-
-    (void)state;
-    score_feed_open(&f, log_path, s);
-    while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
-        florin_head_score score[BATCH * HEADS];
-        florin_status item[BATCH];
-        florin_reason r[5];
-        florin_scorer_counts c = FLORIN_SCORER_COUNTS_INIT;
-        const florin_event many[3] = {e, e, {.type = 99}};
-        uint32_t n;
-        uint64_t before = allocation_count();
-        florin_status st = FLORIN_OK;
-        if (step == FL_STEP_LABEL) {
-            st = florin_label(s, &l, NULL); /* refused when the ring has forgotten the event */
-            if (st == FLORIN_EINPUT) st = FLORIN_OK;
-        } else {
-            st = florin_peek(s, &e, 1, score, item, NULL);
-            if (!st) st = florin_score(s, many, 3, score, item, NULL);
-            if (!st) st = florin_reasons(s, 0, 0, r, 5, &n, NULL);
-            if (!st) st = florin_scorer_stats(s, &c, NULL);
-            if (!st &&
-                florin_score_entity(s, HEADS, "nobody", 6, e.time_us, score, NULL) != FLORIN_EINPUT)
-                st = FLORIN_EINTERNAL;
-        }
-        inside += allocation_count() - before;
-        assert_int_equal(st, FLORIN_OK);
-    }
-    assert_int_equal(inside, 0);
-    score_feed_close(&f);
-    florin_scorer_close(s);
-}
-
-/* Every allocation at open fails once: an error, no leak (the address sanitizer looks), and the model lives on. */
-static void test_failing_allocations(void **state)
-{
-    florin_scorer_options o = small(10, FLORIN_FULL_EVICT);
-    florin_scorer *s;
-    char path[512];
-    uint64_t n = 1;
-
-    (void)state;
-    s = open_scorer(&o);
-    snprintf(path, sizeof path, "%s", scratch_path("fail.state"));
-    assert_int_equal(florin_scorer_save(s, path, NULL), FLORIN_OK);
-    florin_scorer_close(s);
-    o.state = path;
-    for (; n < 2000; n++) {
-        florin_error err = {0};
-        allocation_fail_at(n, n % 2);
-        florin_status st = florin_scorer_open(&s, model, &o, &err);
-        bool failed = allocation_failed();
-        allocation_fail_at(0, false);
-        if (!failed) {
-            assert_int_equal(st, FLORIN_OK);
-            florin_scorer_close(s);
-            break;
-        }
-        assert_int_equal(st, FLORIN_ENOMEM);
-        assert_null(s);
-        assert_true(err.message[0]);
-    }
-    assert_in_range(n, 30, 1999);
-}
-
 /* ---- warming up, entities at a date ---- */
 
 static void test_warm_is_scoring(void **state)
 {
-    florin_scorer_options o = small(5000, FLORIN_FULL_ERROR);
+    florin_scorer_options o = small_scorer(5000, FLORIN_FULL_ERROR);
     florin_scorer *warmed = open_scorer(&o), *fed = open_scorer(&o), *whole = open_scorer(&o);
     score_feed f;
     florin_event e;
@@ -697,11 +430,11 @@ static void test_warm_is_scoring(void **state)
     florin_error err = {0};
 
     (void)state;
-    assert_int_equal(fl_log_open(&log, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_open(&log, scorer_log, NULL), FLORIN_OK);
     until = fl_log_time(log, SCORE_EVENTS / 2);
     fl_log_close(log);
-    if (florin_scorer_warm(warmed, log_path, until, NULL, &err)) fail_msg("%s", err.message);
-    score_feed_open(&f, log_path, fed);
+    if (florin_scorer_warm(warmed, scorer_log, until, NULL, &err)) fail_msg("%s", err.message);
+    score_feed_open(&f, scorer_log, fed);
     while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
         if (step == FL_STEP_EVENT && e.time_us >= until) break;
         if (step == FL_STEP_EVENT) score_one(fed, &e, score);
@@ -709,8 +442,8 @@ static void test_warm_is_scoring(void **state)
     }
     score_feed_close(&f);
     same_state(warmed, fed);
-    assert_int_equal(florin_scorer_warm(warmed, log_path, INT64_MAX, NULL, &err), FLORIN_EINPUT);
-    assert_int_equal(florin_scorer_warm(whole, log_path, INT64_MAX, NULL, &err), FLORIN_OK);
+    assert_int_equal(florin_scorer_warm(warmed, scorer_log, INT64_MAX, NULL, &err), FLORIN_EINPUT);
+    assert_int_equal(florin_scorer_warm(whole, scorer_log, INT64_MAX, NULL, &err), FLORIN_OK);
     florin_scorer_counts c = FLORIN_SCORER_COUNTS_INIT;
     assert_int_equal(florin_scorer_stats(whole, &c, NULL), FLORIN_OK);
     assert_int_equal(c.events, SCORE_EVENTS);
@@ -741,10 +474,10 @@ static void test_entity_at_a_date(void **state)
     assert_int_equal(florin_scorer_head(s, 0, &info, &err), FLORIN_OK);
     assert_null(info.entity);
     assert_true(info.threshold > 0.199f && info.threshold < 0.201f);
-    assert_int_equal(fl_log_open(&log, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_open(&log, scorer_log, NULL), FLORIN_OK);
     int64_t at = fl_log_time_max(log);
-    assert_int_equal(florin_scorer_warm(s, log_path, at, NULL, &err), FLORIN_OK);
-    assert_int_equal(fl_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
+    assert_int_equal(florin_scorer_warm(s, scorer_log, at, NULL, &err), FLORIN_OK);
+    assert_int_equal(fl_model_open(&m, scorer_model_path, NULL, NULL), FLORIN_OK);
     assert_int_equal(fl_encode_open(&enc, m, log, NULL), FLORIN_OK);
     assert_int_equal(fl_head_open(&head, m, 1, NULL), FLORIN_OK);
     while (fl_encode_peek(enc) < at && fl_encode_next(enc, &row, NULL, &values, &carry)) continue;
@@ -781,7 +514,7 @@ static void test_words(void **state)
     char out[FL_WORDS_MAX], text[48];
 
     (void)state;
-    assert_int_equal(fl_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
+    assert_int_equal(fl_model_open(&m, scorer_model_path, NULL, NULL), FLORIN_OK);
     for (uint32_t c = 0; c < fl_model_row_width(m); c++) {
         fl_told_of(m, c, &t);
         assert_non_null(t.text); /* not the fallback for a feature without words */
@@ -814,10 +547,10 @@ typedef struct {
 static void *run_worker(void *arg)
 {
     worker *w = arg;
-    florin_scorer_options o = small(300, FLORIN_FULL_EVICT);
+    florin_scorer_options o = small_scorer(300, FLORIN_FULL_EVICT);
     florin_scorer *s;
 
-    if (florin_scorer_open(&s, model, &o, NULL)) return NULL;
+    if (florin_scorer_open(&s, scorer_model, &o, NULL)) return NULL;
     run_log(s, &w->r);
     florin_scorer_close(s);
     return w;
@@ -853,7 +586,7 @@ static void test_model_outlives(void **state)
     florin_head_score score[HEADS];
 
     (void)state;
-    assert_int_equal(florin_model_open(&own, model_path, NULL, NULL), FLORIN_OK);
+    assert_int_equal(florin_model_open(&own, scorer_model_path, NULL, NULL), FLORIN_OK);
     assert_int_equal(florin_scorer_open(&s, own, NULL, NULL), FLORIN_OK);
     florin_model_close(own);
     names_open(&x, s);
@@ -875,14 +608,14 @@ static void test_arguments(void **state)
 
     (void)state;
 #define USAGE(call) assert_int_equal(call, FLORIN_EUSAGE)
-    USAGE(florin_scorer_open(NULL, model, NULL, &err));
+    USAGE(florin_scorer_open(NULL, scorer_model, NULL, &err));
     USAGE(florin_scorer_open(&none, NULL, NULL, &err));
     o.size--;
-    USAGE(florin_scorer_open(&none, model, &o, &err));
+    USAGE(florin_scorer_open(&none, scorer_model, &o, &err));
     o.size++, o.batch_max = 70000;
-    USAGE(florin_scorer_open(&none, model, &o, &err));
+    USAGE(florin_scorer_open(&none, scorer_model, &o, &err));
     o.batch_max = 0, o.when_full = (florin_full)9;
-    USAGE(florin_scorer_open(&none, model, &o, &err));
+    USAGE(florin_scorer_open(&none, scorer_model, &o, &err));
     USAGE(florin_score(NULL, &e, 1, score, item, &err));
     USAGE(florin_score(s, NULL, 1, score, item, &err));
     USAGE(florin_score(s, &e, 1, NULL, item, &err));
@@ -911,23 +644,13 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live_is_offline),
-        cmocka_unit_test(test_reasons_are_the_same),
-        cmocka_unit_test(test_batch_is_single),
-        cmocka_unit_test(test_bad_events_leave_no_trace),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_peek_changes_nothing),
-        cmocka_unit_test(test_unknown_values),
-        cmocka_unit_test(test_capacity_of_one_kind),
-        cmocka_unit_test(test_neutral),
-        cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_warm_is_scoring),
-        cmocka_unit_test(test_entity_at_a_date),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_two_threads),
-        cmocka_unit_test(test_model_outlives),
+        cmocka_unit_test(test_live_is_offline),  cmocka_unit_test(test_reasons_are_the_same),
+        cmocka_unit_test(test_batch_is_single),  cmocka_unit_test(test_bad_events_leave_no_trace),
+        cmocka_unit_test(test_extremes),         cmocka_unit_test(test_peek_changes_nothing),
+        cmocka_unit_test(test_unknown_values),   cmocka_unit_test(test_warm_is_scoring),
+        cmocka_unit_test(test_entity_at_a_date), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_two_threads),      cmocka_unit_test(test_model_outlives),
         cmocka_unit_test(test_arguments),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, scorer_set_up, scorer_tear_down);
 }

@@ -1,43 +1,16 @@
 /* Training: gradients against finite differences, the same numbers as inference, the same bytes for the same seed
- * whatever the threads and after a stop, nothing after T, early stop, baselines against a slow count. */
+ * whatever the threads and after a stop, nothing after T, early stop. What it reads: test_train_rows.c; its kernels:
+ * test_train_ops.c; a step: test_train_step.c. */
 #include "support/support.h"
 #include "support/train_fixture.h"
 #include "support/model_fixture.h"
 #include "base/file.h"
 #include "data/log_writer.h"
-#include "kernels/train_gemm.h"
 #include "model/encode.h"
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
-
-#define UNTIL (FIXTURE_START + 500 * FIXTURE_STEP)
-
-static fl_train_config small_config(void)
-{
-    fl_train_config c = fl_train_defaults();
-
-    c.hidden = 12;
-    c.width = 8;
-    c.lanes = 8;
-    c.window = 8;
-    c.epochs = 3;
-    c.until_us = UNTIL;
-    c.valid_share = 0.2;
-    c.unseen_share = 0.2;
-    return c;
-}
-
-static void build(const fl_train_config *c, fl_rows **rows, fl_network **n, fl_fold_plan **plan,
-                  fl_log **log, const char *name)
-{
-    florin_error err = {0};
-
-    *log = fixture_log(name, 1);
-    if (fl_rows_build(rows, n, plan, *log, c, scratch_folder(), NULL, &err))
-        fail_msg("%s", err.message);
-}
 
 /* The fixture's shops are too few to be factored after fitting: give them a large vocabulary. */
 static void make_factored(fl_network *n)
@@ -124,7 +97,7 @@ static void check_parameter(point *p, uint32_t i, const float *gradient, fl_rng 
 
 static void check_gradients(int stream, double dropout)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_rows *rows;
     fl_network *n;
     fl_fold_plan *plan;
@@ -135,7 +108,7 @@ static void check_gradients(int stream, double dropout)
     fl_rng r;
     florin_error err = {0};
 
-    build(&c, &rows, &n, &plan, &log, stream ? "gradient.payee" : "gradient.payer");
+    fixture_rows(&c, &rows, &n, &plan, &log, stream ? "gradient.payee" : "gradient.payer");
     make_factored(n);
     assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
     fl_net_init(net, 3);
@@ -236,7 +209,7 @@ static florin_status train(const fl_log *log, const fl_train_config *c, const ch
 
 static void test_same_bytes(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_log *log = fixture_log("same", 1);
     const char *one = scratch_path("one.model"), *two = scratch_path("two.model"),
                *other = scratch_path("other.model");
@@ -258,7 +231,7 @@ static void test_same_bytes(void **state)
 /* Stopped again and again, in both streams, then finished: the bytes of a run that never stopped. */
 static void test_resume(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_log *log = fixture_log("resume", 1);
     const char *whole = scratch_path("whole.model"), *parts = scratch_path("parts.model");
     int stops = 0;
@@ -307,7 +280,8 @@ static fl_log *other_future(const char *name, const fl_log *log)
         fl_event e;
         bool future = i >= 500;
         fl_log_event(log, (uint64_t)(i < FIXTURE_EVENTS ? i : i - 100), &e);
-        fl_log_row row = {.time_us = future ? UNTIL + (i - 500) * 60 * FL_SECOND_US : e.time_us,
+        fl_log_row row = {.time_us =
+                              future ? TRAIN_UNTIL + (i - 500) * 60 * FL_SECOND_US : e.time_us,
                           .amount_minor = future ? 123456 : e.amount_minor,
                           .type = e.type,
                           .number_present = e.number_present};
@@ -339,7 +313,7 @@ static fl_log *other_future(const char *name, const fl_log *log)
         if (future) continue;
         /* A correction after T. */
         if (i % 11 == 0)
-            assert_int_equal(fl_log_writer_label(w, id, 0, 1, UNTIL + i * FL_SECOND_US, &err),
+            assert_int_equal(fl_log_writer_label(w, id, 0, 1, TRAIN_UNTIL + i * FL_SECOND_US, &err),
                              FLORIN_OK);
     }
     if (fl_log_writer_commit(w, &stats, &err)) fail_msg("%s", err.message);
@@ -386,7 +360,7 @@ static fl_log *only_past(const char *name, const fl_log *log)
         row.id_len = strlen(text);
         assert_int_equal(fl_log_writer_row(w, &row, &err), FLORIN_OK);
         int64_t arrival = row.time_us + 40 * FIXTURE_STEP;
-        if (i % 7 == 0 && arrival < UNTIL)
+        if (i % 7 == 0 && arrival < TRAIN_UNTIL)
             assert_int_equal(fl_log_writer_label(w, fl_hash64(text, strlen(text), 0), 0,
                                                  (float)(i % 2), arrival, &err),
                              FLORIN_OK);
@@ -398,7 +372,7 @@ static fl_log *only_past(const char *name, const fl_log *log)
 
 static void test_nothing_after_until(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_log *log = fixture_log("leak", 1), *past = only_past("leak.past", log),
            *future = other_future("leak.future", log);
     const char *a = scratch_path("past.model"), *b = scratch_path("future.model");
@@ -424,7 +398,7 @@ static void test_nothing_after_until(void **state)
 /* The fixture's events are pure chance, so a large network soon learns them by heart. */
 static void test_early_stop(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_log *log = fixture_log("early", 1);
     json_t *report;
 
@@ -486,7 +460,7 @@ static void forward_stream(forward *f, int stream)
 
 static void test_equals_inference(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_rows *rows;
     fl_network *n;
     fl_fold_plan *plan;
@@ -501,7 +475,7 @@ static void test_equals_inference(void **state)
     florin_error err = {0};
 
     (void)state;
-    build(&c, &rows, &n, &plan, &log, "forward");
+    fixture_rows(&c, &rows, &n, &plan, &log, "forward");
     assert_int_equal(train(log, &c, path, 2, false, 0, NULL), FLORIN_OK);
     assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
     fixture_load_weights(net, path);
@@ -540,7 +514,7 @@ static void test_equals_inference(void **state)
  * vocabulary: nats are comparable. */
 static void test_normalised(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_rows *rows;
     fl_network *n;
     fl_fold_plan *plan;
@@ -549,7 +523,7 @@ static void test_normalised(void **state)
     fl_worker *k;
 
     (void)state;
-    build(&c, &rows, &n, &plan, &log, "normalised");
+    fixture_rows(&c, &rows, &n, &plan, &log, "normalised");
     uint32_t shop = n->categories - 1;
     make_factored(n);
     assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
@@ -597,7 +571,7 @@ static void count_alarm(int number)
 
 static void test_signals(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_rows *rows;
     fl_network *n;
     fl_fold_plan *plan;
@@ -611,7 +585,7 @@ static void test_signals(void **state)
     (void)state;
     c.width = 8;
     c.hidden = 16;
-    build(&c, &rows, &n, &plan, &log, "signals");
+    fixture_rows(&c, &rows, &n, &plan, &log, "signals");
     assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
     fl_net_init(net, 1);
     assert_int_equal(fl_worker_new(&k, net, 16, 16, true, NULL), FLORIN_OK);
@@ -641,325 +615,11 @@ static void test_signals(void **state)
     fl_log_close(log);
 }
 
-/* ---- windows ---- */
-
-/* Every trainable event of an epoch comes exactly once, histories in order, nothing of unseen entities or of the later
- * slice, and a fresh start exactly where a history or a piece of it begins. */
-static void test_lanes(void **state)
-{
-    fl_train_config c = small_config();
-    fl_rows *rows;
-    fl_network *n;
-    fl_fold_plan *plan;
-    fl_log *log;
-    fl_net *net;
-    fl_worker *k;
-    fl_lanes *l;
-
-    (void)state;
-    build(&c, &rows, &n, &plan, &log, "lanes");
-    assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
-    assert_int_equal(fl_worker_new(&k, net, 4, 5, false, NULL), FLORIN_OK);
-    assert_int_equal(fl_lanes_new(&l, rows, 0, 4, 1, NULL), FLORIN_OK);
-    uint32_t *seen = fl_calloc(rows->count, sizeof *seen);
-    uint64_t total = 0;
-    fl_window *w = fl_worker_window(k);
-    while (l->epoch < 3) {
-        fl_lanes_next(l, &k, 1, 5);
-        for (uint32_t i = 0; i < 20; i++) {
-            assert_true(w->row[i] < rows->train);
-            seen[w->row[i]]++;
-            total++;
-            if (i >= 4 && !w->fresh[i]) assert_int_equal(w->previous[i], w->row[i - 4]);
-            if (w->previous[i] != FL_NO_ROW) assert_true(w->previous[i] < w->row[i]);
-        }
-    }
-    const fl_sequences *q = &rows->stream[0];
-    uint32_t unseen = 0;
-    for (uint32_t e = 0; e < q->entities; e++) {
-        unseen += q->unseen[e];
-        for (uint64_t i = q->start[e]; i < q->start[e + 1]; i++) {
-            uint32_t times = seen[q->row[i]];
-            bool trained = !q->unseen[e] && q->row[i] < rows->train;
-            assert_true(trained ? times >= 2 && times <= 4 : times == 0);
-        }
-    }
-    assert_true(unseen > 0 && unseen < q->entities);
-    assert_true(total >= 2 * l->rows);
-    free(seen);
-    fl_lanes_free(l);
-    fl_worker_free(k);
-    fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
-}
-
-/* ---- baselines ---- */
-
-/* popular and last by a plain second count. */
-static void test_baselines(void **state)
-{
-    fl_train_config c = small_config();
-    fl_rows *rows;
-    fl_network *n;
-    fl_fold_plan *plan;
-    fl_log *events;
-    fl_net *net;
-    double **counts;
-    fl_nats *out = fl_calloc(FL_BASELINES, sizeof *out);
-
-    (void)state;
-    build(&c, &rows, &n, &plan, &events, "baselines");
-    assert_int_equal(fl_net_new(&net, n, NULL), FLORIN_OK);
-    assert_int_equal(fl_target_counts(&counts, net, rows, 0, NULL), FLORIN_OK);
-    assert_int_equal(fl_baselines(net, rows, 0, counts, NULL, 2, out, NULL), FLORIN_OK);
-    const fl_sequences *q = &rows->stream[0];
-    for (uint32_t t = 0; t < net->targets; t++) {
-        const fl_target *target = &net->target[t];
-        double *count = fl_calloc(target->tokens, sizeof *count), total = 0, popular = 0,
-               last[8] = {0};
-        static const double mix[8] = {0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0};
-        for (int pass = 0; pass < 2; pass++)
-            for (uint32_t e = 0; e < q->entities; e++)
-                for (uint64_t i = q->start[e]; i < q->start[e + 1]; i++) {
-                    uint32_t before = i > q->start[e] ? q->row[i - 1] : FL_NO_ROW;
-                    uint32_t before2 = i > q->start[e] + 1 ? q->row[i - 2] : FL_NO_ROW;
-                    uint32_t token = fl_rows_target(rows, target, q->row[i], before);
-                    bool training = !q->unseen[e] && q->row[i] < rows->train;
-                    if (!pass && training) count[token]++, total++;
-                    if (!pass || training) continue;
-                    double p = (count[token] + 0.5) / (total + 0.5 * target->tokens);
-                    popular -= log(p);
-                    for (int k = 0; k < 8; k++) {
-                        bool hit = before != FL_NO_ROW &&
-                                   fl_rows_target(rows, target, before, before2) == token;
-                        last[k] -= log(before == FL_NO_ROW ? p : (1 - mix[k]) * hit + mix[k] * p);
-                    }
-                }
-        double got = out[FL_POPULAR].nats[0][t] + out[FL_POPULAR].nats[1][t];
-        assert_true(fabs(got - popular) < 1e-6 * popular);
-        got = out[FL_LAST].nats[0][t] + out[FL_LAST].nats[1][t];
-        bool found = false;
-        for (int k = 0; k < 8; k++) found |= fabs(got - last[k]) < 1e-6 * last[k];
-        assert_true(found);
-        assert_true(out[FL_DECAYED].nats[0][t] > 0 && isfinite(out[FL_DECAYED].nats[0][t]));
-        free(count);
-    }
-    fl_target_counts_free(counts);
-    free(out);
-    fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(events);
-}
-
-/* ---- kernels of training ---- */
-
-/* Conversions and sums of one length, each pair of arrays alike in both tiers. */
-static void check_small(const fl_train_ops *ref, const fl_train_ops *fast, fl_rng *r, size_t n)
-{
-    const fl_train_ops *op[2] = {ref, fast};
-    int16_t *fixed = guarded(n * sizeof *fixed);
-    uint16_t *half[2];
-    float *x[2], *y[2];
-
-    for (size_t i = 0; i < n; i++) fixed[i] = (int16_t)fl_rng_below(r, 65536);
-    for (int k = 0; k < 2; k++) {
-        half[k] = guarded(n * sizeof *half[k]);
-        x[k] = guarded_floats(n);
-        y[k] = guarded_floats(n);
-        op[k]->from_fixed(x[k], fixed, 1.0f / 3200, n);
-        op[k]->to_bf16(half[k], x[k], n);
-        op[k]->from_bf16(y[k], half[k], n);
-        for (size_t i = 0; i < n; i++) { /* what the conversions are */
-            assert_true(fabsf(x[k][i] - (float)fixed[i] / 3200) <= 1e-6f * fabsf(x[k][i]));
-            assert_true(fabsf(y[k][i] - x[k][i]) <= fabsf(x[k][i]) / 256);
-        }
-        op[k]->add(y[k], x[k], n);
-    }
-    assert_memory_equal(half[0], half[1], n * sizeof *half[0]);
-    assert_memory_equal(x[0], x[1], n * sizeof(float));
-    assert_memory_equal(y[0], y[1], n * sizeof(float));
-    guarded_free_all();
-}
-
-/* Both tiers give the same bytes at every tail and touch nothing past their arrays. */
-static void test_tiers(void **state)
-{
-    const fl_train_ops *ref = fl_train_ops_get("ref"), *fast = fl_train_ops_get("avx2");
-    enum { EVERY = 34 }; /* all tails of the widest register, then some usual widths */
-    static const size_t more[] = {64, 91, 255, 768};
-    fl_rng r;
-
-    (void)state;
-    if (!fast) {
-        print_message("no AVX2 here: only the reference tier\n");
-        return;
-    }
-    fl_rng_seed(&r, 4);
-    for (size_t s = 0; s < EVERY + FL_LEN(more); s++) {
-        size_t H = s < EVERY ? s + 1 : more[s - EVERY], n = 3 * H;
-        float *a[2], *b[2], *c[2], *d[2];
-        for (int k = 0; k < 2; k++) {
-            a[k] = guarded_floats(2 * n);
-            b[k] = guarded_floats(2 * n);
-            c[k] = guarded_floats(2 * H);
-            d[k] = guarded_floats(2 * H);
-        }
-        for (size_t i = 0; i < 2 * n; i++) {
-            a[0][i] = a[1][i] = (float)fl_rng_normal(&r) * 3;
-            b[0][i] = b[1][i] = (float)fl_rng_normal(&r) * 3;
-        }
-        for (size_t i = 0; i < 2 * H; i++) c[0][i] = c[1][i] = (float)fl_rng_normal(&r);
-        const fl_train_ops *op[2] = {ref, fast};
-        double square[2];
-        float loss[2], product[2];
-        fl_adam adam = {1e-3f, 0.9f, 0.999f, 1e-8f, 0.99f, 10, 1000, 0.5f};
-        for (int k = 0; k < 2; k++) {
-            op[k]->gru(a[k], b[k], c[k], d[k], 2, H);
-            op[k]->gru_back(a[k], b[k], c[k], d[k], 2, H);
-            op[k]->adam(c[k], a[k], b[k], d[k], H,
-                        &(fl_adam){.rate = 0.1f,
-                                   .beta1 = 0.9f,
-                                   .epsilon = 1e-8f,
-                                   .decay = 1,
-                                   .correct1 = 1,
-                                   .correct2 = 0,
-                                   .scale = 1});
-            float total;
-            loss[k] = op[k]->softmax(d[k], c[k], H, H / 2, &total);
-            op[k]->softmax_back(d[k], c[k], H, H / 2, 0.25f, total);
-            op[k]->axpy(d[k], 0.3f, c[k], H);
-            op[k]->scale(c[k], 0.7f, H);
-            op[k]->column_sums(d[k], b[k], 2, H);
-            op[k]->bias_relu(b[k], c[k], 2, H);
-            op[k]->relu_back(c[k], b[k], H);
-            square[k] = op[k]->squares(d[k], 2 * H);
-            product[k] = op[k]->dot(c[k], d[k], H);
-            for (size_t i = 0; i < H; i++) b[k][i] = fabsf(b[k][i]);
-            op[k]->adam(d[k], a[k], b[k], c[k], H, &adam);
-        }
-        assert_memory_equal(a[0], a[1], 2 * n * sizeof(float));
-        assert_memory_equal(b[0], b[1], 2 * n * sizeof(float));
-        assert_memory_equal(c[0], c[1], 2 * H * sizeof(float));
-        assert_memory_equal(d[0], d[1], 2 * H * sizeof(float));
-        assert_memory_equal(&square[0], &square[1], sizeof square[0]);
-        assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
-        assert_memory_equal(&product[0], &product[1], sizeof product[0]);
-        guarded_free_all();
-        check_small(ref, fast, &r, H);
-    }
-}
-
-static void near_enough(const float *got, const float *want, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!(fabsf(got[i] - want[i]) <= 1e-6f * (1 + fabsf(want[i]))))
-            fail_msg("element %zu of %zu: %.9g, reference %.9g", i, n, (double)got[i],
-                     (double)want[i]);
-}
-
-/* One shape of what a tier may round in its own way: close to the reference, nothing touched past the arrays. */
-static void check_rounded(const fl_train_ops *ref, const fl_train_ops *fast, fl_rng *r, size_t H)
-{
-    const fl_train_ops *op[2] = {ref, fast};
-    float *gx[2], *gh[2], *before[2], *after[2], *x[2], loss[2], product[2], sum = 0;
-    double square[2];
-
-    for (int k = 0; k < 2; k++) {
-        gx[k] = guarded_floats(6 * H), gh[k] = guarded_floats(6 * H);
-        before[k] = guarded_floats(2 * H), after[k] = guarded_floats(2 * H),
-        x[k] = guarded_floats(H);
-    }
-    for (size_t i = 0; i < 6 * H; i++) {
-        gx[0][i] = gx[1][i] = (float)fl_rng_normal(r) * (i % 9 ? 3 : 60); /* some far out */
-        gh[0][i] = gh[1][i] = (float)fl_rng_normal(r) * 3;
-    }
-    for (size_t i = 0; i < 2 * H; i++) before[0][i] = before[1][i] = (float)fl_rng_normal(r);
-    for (size_t i = 0; i < H; i++) x[0][i] = x[1][i] = (float)fl_rng_normal(r) * 4;
-    for (int k = 0; k < 2; k++) {
-        product[k] = op[k]->dot(gh[k], before[k], H);
-        square[k] = op[k]->squares(gh[k], H);
-        op[k]->gru(gx[k], gh[k], before[k], after[k], 2, H);
-        float total;
-        loss[k] = op[k]->softmax(x[k], H % 2 ? before[k] : NULL, H, H / 2, &total);
-        op[k]->softmax_back(x[k], before[k] + H, H, H / 2, 0.25f, total);
-    }
-    near_enough(gx[1], gx[0], 6 * H);
-    near_enough(after[1], after[0], 2 * H);
-    near_enough(x[1], x[0], H);
-    near_enough(&loss[1], &loss[0], 1);
-    near_enough(before[1], before[0], 2 * H);
-    memcpy(before[1], before[0], 2 * H * sizeof(float));
-    for (size_t i = 0; i < H; i++) sum += x[1][i];
-    assert_true(fabsf(sum) < 1e-5f); /* weight * (sum of p - 1) */
-    assert_true(fabsf(product[1] - product[0]) <= 2e-5f * (float)H);
-    assert_true(fabs(square[1] - square[0]) <= 1e-6 * square[0]);
-    memcpy(gx[1], gx[0], 6 * H * sizeof(float)); /* backwards from the same gates, the same bytes */
-    memcpy(after[1], after[0], 2 * H * sizeof(float));
-    for (int k = 0; k < 2; k++) op[k]->gru_back(gx[k], gh[k], before[k], after[k], 2, H);
-    assert_memory_equal(gx[1], gx[0], 6 * H * sizeof(float));
-    assert_memory_equal(gh[1], gh[0], 6 * H * sizeof(float));
-    assert_memory_equal(after[1], after[0], 2 * H * sizeof(float));
-    guarded_free_all();
-}
-
-static void test_avx512_is_near_the_reference(void **state)
-{
-    const fl_train_ops *ref = fl_train_ops_get("ref"), *fast = fl_train_ops_get("avx512");
-    static const size_t more[] = {64, 91, 255, 768, 8192};
-    fl_rng r;
-
-    (void)state;
-    if (!fast) {
-        print_message("no AVX-512 here\n");
-        return;
-    }
-    fl_rng_seed(&r, 12);
-    for (size_t H = 1; H <= 66; H++) check_rounded(ref, fast, &r, H);
-    for (size_t i = 0; i < FL_LEN(more); i++) check_rounded(ref, fast, &r, more[i]);
-    for (size_t n = 1; n <= 66; n++) check_small(ref, fast, &r, n);
-}
-
-static void test_sgemm(void **state)
-{
-    static const size_t size[][3] = {{1, 1, 1}, {3, 5, 7}, {17, 33, 9}, {64, 48, 100}};
-    fl_rng r;
-
-    (void)state;
-    fl_rng_seed(&r, 8);
-    for (size_t s = 0; s < FL_LEN(size); s++)
-        for (int way = 0; way < 4; way++) {
-            size_t m = size[s][0], n = size[s][1], k = size[s][2];
-            bool ta = way & 1, tb = way & 2;
-            float *a = fl_alloc(m * k, sizeof *a), *b = fl_alloc(k * n, sizeof *b),
-                  *c = fl_alloc(m * n, sizeof *c);
-            for (size_t i = 0; i < m * k; i++) a[i] = (float)fl_rng_normal(&r);
-            for (size_t i = 0; i < k * n; i++) b[i] = (float)fl_rng_normal(&r);
-            for (size_t i = 0; i < m * n; i++) c[i] = 1;
-            fl_sgemm(ta, tb, m, n, k, 0.5f, a, ta ? m : k, b, tb ? k : n, 2, c, n);
-            for (size_t i = 0; i < m; i++)
-                for (size_t j = 0; j < n; j++) {
-                    double want = 2;
-                    for (size_t x = 0; x < k; x++)
-                        want += 0.5 * (double)a[ta ? x * m + i : i * k + x] *
-                                (double)b[tb ? j * k + x : x * n + j];
-                    assert_true(fabs(want - (double)c[i * n + j]) < 1e-4);
-                }
-            free(a);
-            free(b);
-            free(c);
-        }
-}
-
 /* ---- bad input ---- */
 
 static void test_bad_options(void **state)
 {
-    fl_train_config c = small_config();
+    fl_train_config c = small_train_config();
     fl_log *log = fixture_log("bad", 1);
     florin_error err = {0};
     json_t *j = NULL;
@@ -969,20 +629,20 @@ static void test_bad_options(void **state)
     c.until_us = FIXTURE_START;
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EINPUT);
     assert_non_null(strstr(err.message, "--until"));
-    c = small_config();
+    c = small_train_config();
     c.hidden = 0;
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EUSAGE);
-    c = small_config();
+    c = small_train_config();
     c.rate = NAN;
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EUSAGE);
-    c = small_config();
+    c = small_train_config();
     c.lanes = 7;
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EUSAGE);
-    c = small_config();
+    c = small_train_config();
     c.valid_from_us = FIXTURE_START;
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EINPUT);
     files.out = "/nonexistent-folder/x.model";
-    c = small_config();
+    c = small_train_config();
     assert_int_equal(fl_pretrain(log, &c, &files, NULL, &j, &err), FLORIN_EIO);
     fl_log_close(log);
 }
@@ -990,19 +650,10 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_avx512_is_near_the_reference),
-        cmocka_unit_test(test_sgemm),
-        cmocka_unit_test(test_tiers),
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_signals),
-        cmocka_unit_test(test_lanes),
-        cmocka_unit_test(test_baselines),
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_nothing_after_until),
-        cmocka_unit_test(test_early_stop),
-        cmocka_unit_test(test_equals_inference),
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_signals),     cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_resume),      cmocka_unit_test(test_nothing_after_until),
+        cmocka_unit_test(test_early_stop),  cmocka_unit_test(test_equals_inference),
         cmocka_unit_test(test_bad_options),
     };
 

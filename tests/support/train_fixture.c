@@ -17,3 +17,28 @@ void fixture_load_weights(fl_net *net, const char *path)
     }
     fl_model_file_close(f);
 }
+
+fl_train_config small_train_config(void)
+{
+    fl_train_config c = fl_train_defaults();
+
+    c.hidden = 12;
+    c.width = 8;
+    c.lanes = 8;
+    c.window = 8;
+    c.epochs = 3;
+    c.until_us = TRAIN_UNTIL;
+    c.valid_share = 0.2;
+    c.unseen_share = 0.2;
+    return c;
+}
+
+void fixture_rows(const fl_train_config *c, fl_rows **rows, fl_network **n, fl_fold_plan **plan,
+                  fl_log **log, const char *name)
+{
+    florin_error err = {0};
+
+    *log = fixture_log(name, 1);
+    if (fl_rows_build(rows, n, plan, *log, c, scratch_folder(), NULL, &err))
+        fail_msg("%s", err.message);
+}
