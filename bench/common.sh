@@ -4,6 +4,10 @@ florin=${FLORIN:-$root/build/florin}
 get=$root/build/tests/json_get
 paired=$root/build/bench_paired
 scores=${FLORIN_BASELINES:-$root/../shared/baselines/scores} # per-row scores of the baselines, optional
+python=${FLORIN_CACHE:-$HOME/.cache/florin}/peers/bin/python # what make bench-peers installed
+# In front of a command that should stay on one core: the last.
+one_core=(nice -n 0)
+if command -v taskset >/dev/null; then one_core=(taskset -c "$(($(nproc) - 1))"); fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 lines=()
@@ -33,6 +37,14 @@ median() {
 }
 # calc EXPRESSION: arithmetic, null when a part of it is
 calc() { [[ $* == *null* ]] && echo null || awk "BEGIN {printf \"%.6g\", $*}"; }
+# has MODULES: can the peers' Python import them ("a, b")?
+has() { [ -x "$python" ] && "$python" -c "import $1" 2>/dev/null; }
+# scored_model: a network of h 256 and 200 trees of depth 6 on a small simulated log, in $scratch/model
+scored_model() {
+    "$florin" simulate --events 20000 --days 90 --seed 1 --out "$scratch/learn" --quiet >/dev/null
+    "$florin" pretrain "$scratch/learn" --out "$scratch/net" --hidden 256 --steps 4 --quiet >/dev/null
+    "$(dirname "$florin")/bench/score_model" "$scratch/learn" "$scratch/net" "$scratch/model"
+}
 # baseline NAME: path of a baseline's per-row scores, unpacked; fails aloud when absent
 baseline() {
     if [ ! -f "$scores/$1.csv.zst" ]; then

@@ -9,13 +9,10 @@
 set -euo pipefail
 bench=fold
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-cache=${FLORIN_CACHE:-$HOME/.cache/florin}
-pin=(nice -n 0)
-if command -v taskset >/dev/null; then pin=(taskset -c "$(($(nproc) - 1))"); fi
 # rate LOG [OPTIONS]: events a second
 rate() {
     for _ in 1 2 3 4 5; do
-        "${pin[@]}" "$florin" features "$@" --quiet --threads 1 --json >"$scratch/rate.json"
+        "${one_core[@]}" "$florin" features "$@" --quiet --threads 1 --json >"$scratch/rate.json"
         number "$scratch/rate.json" events_per_second
     done | median | awk '{printf "%.0f\n", $1}'
 }
@@ -26,7 +23,7 @@ absolute() {
 }
 scale=${FLORIN_SCALE:-}
 if [ -z "$scale" ]; then
-    "${pin[@]}" "$florin" doctor --bench --json >"$scratch/doctor.json" || true # it also fails on a disk that is nearly full
+    "${one_core[@]}" "$florin" doctor --bench --json >"$scratch/doctor.json" || true # it also fails on a disk that is nearly full
     scale=$(calc "$(number "$scratch/doctor.json" bench.peaks.0.giga_ops.fp32) / 173")
 fi
 if csv=$("$root/scripts/data.sh" handbook_transactions.csv 2>/dev/null); then
@@ -50,10 +47,10 @@ YAML
     "$florin" import "$scratch/hb.yaml" --log "$scratch/hb" --quiet >/dev/null
     exact=$(rate "$scratch/hb" --velocity)
     absolute "12 exact velocity features, Handbook" "$exact" 4e6 8e6
-    name="12 exact velocity features, Handbook: times polars' rate" python=$cache/peers/bin/python
-    if [ -x "$python" ] && "$python" -c 'import polars' 2>/dev/null; then
+    name="12 exact velocity features, Handbook: times polars' rate"
+    if has polars; then
         "$florin" features "$scratch/hb" --velocity --quiet --out "$scratch/velocity.parquet" >/dev/null
-        "${pin[@]}" "$python" "$root/bench/peers/velocity.py" "$csv" "$scratch/velocity.parquet" | tee "$scratch/peer.json"
+        "${one_core[@]}" "$python" "$root/bench/peers/velocity.py" "$csv" "$scratch/velocity.parquet" | tee "$scratch/peer.json"
         rows=$(number "$scratch/peer.json" rows) different=$(number "$scratch/peer.json" different)
         peer=$(calc "$rows / $(number "$scratch/peer.json" seconds)")
         sorted=$(calc "$rows / $(number "$scratch/peer.json" seconds_rolling)")

@@ -6,7 +6,6 @@
 set -euo pipefail
 bench=import
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-cache=${FLORIN_CACHE:-$HOME/.cache/florin}
 rows=${ROWS:-5000000}
 cc -O2 -o "$scratch/generate" "$root/bench/gen_payments.c"
 cc -O2 -D_GNU_SOURCE -o "$scratch/peak" "$root/tests/tools/peak_rss.c"
@@ -21,8 +20,8 @@ if [ -n "$library" ]; then
         cat "$scratch/cc.txt"
     fi
 fi
-python=$cache/peers/bin/python polars_why=""
-if ! [ -x "$python" ] || ! "$python" -c 'import polars' 2>/dev/null; then polars_why="polars is missing: make bench-peers"; fi
+polars_why=""
+if ! has polars; then polars_why="polars is missing: make bench-peers"; fi
 "$scratch/generate" "$rows" >"$scratch/payments.csv"
 echo "$rows rows, $(stat -c %s "$scratch/payments.csv") bytes of CSV"
 forms=(csv)

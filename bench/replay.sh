@@ -6,21 +6,15 @@
 set -euo pipefail
 bench=replay
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-build=$(dirname "$florin")
-python=${FLORIN_CACHE:-$HOME/.cache/florin}/peers/bin/python
 events=${EVENTS:-200000} rounds=${ROUNDS:-5}
-pin=()
-if command -v taskset >/dev/null; then pin=(taskset -c "$(($(nproc) - 1))"); fi
-"$florin" simulate --events 20000 --days 90 --seed 1 --out "$scratch/learn" --quiet >/dev/null
-"$florin" pretrain "$scratch/learn" --out "$scratch/net" --hidden 256 --steps 4 --quiet >/dev/null
-"$build/bench/score_model" "$scratch/learn" "$scratch/net" "$scratch/model" >/dev/null
+scored_model >/dev/null
 "$florin" simulate --events "$events" --days 90 --seed 2 --out "$scratch/log" --quiet >/dev/null
-peer() { ${pin[@]+"${pin[@]}"} "$python" "$root/bench/peers/score_onnx.py" <<<"int8 1 20000" 2>/dev/null | tail -1 >>"$scratch/peer" || true; }
+peer() { "${one_core[@]}" "$python" "$root/bench/peers/score_onnx.py" <<<"int8 1 20000" 2>/dev/null | tail -1 >>"$scratch/peer" || true; }
 for ((r = 0; r < rounds; r++)); do
-    ${pin[@]+"${pin[@]}"} "$florin" replay "$scratch/log" --model "$scratch/model" --json --quiet >"$scratch/one.json" 2>"$scratch/said" || { cat "$scratch/said" >&2; exit 1; }
+    "${one_core[@]}" "$florin" replay "$scratch/log" --model "$scratch/model" --json --quiet >"$scratch/one.json" 2>"$scratch/said" || { cat "$scratch/said" >&2; exit 1; }
     calc "$(number "$scratch/one.json" events) / $(number "$scratch/one.json" seconds)" >>"$scratch/rate"
     echo >>"$scratch/rate"
-    [ ! -x "$python" ] || peer
+    if has "onnx, onnxruntime"; then peer; fi
 done
 rate=$(grep . "$scratch/rate" | median)
 q50=$(grep -E '^[0-9]' "$scratch/peer" 2>/dev/null | median 1 || echo null)

@@ -9,23 +9,18 @@ set -euo pipefail
 bench=score
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 build=$(dirname "$florin")
-cache=${FLORIN_CACHE:-$HOME/.cache/florin}
 entities=${ENTITIES:-1000000} rounds=${ROUNDS:-7} events=${EVENTS:-20000}
-pin=()
-if command -v taskset >/dev/null; then pin=(taskset -c "$(($(nproc) - 1))"); fi
-"$florin" simulate --events 20000 --days 90 --seed 1 --out "$scratch/log" --quiet >/dev/null
-"$florin" pretrain "$scratch/log" --out "$scratch/net" --hidden 256 --steps 4 --quiet >/dev/null
-"$build/bench/score_model" "$scratch/log" "$scratch/net" "$scratch/model"
+scored_model
 # Both sides stay up and are asked in turn through pipes: 3, 4 to and from ours, 5, 6 the peer.
 mkfifo "$scratch/to-ours" "$scratch/from-ours" "$scratch/to-peer" "$scratch/from-peer"
-${pin[@]+"${pin[@]}"} "$build/bench/score_main" "$scratch/model" "$entities" <"$scratch/to-ours" >"$scratch/from-ours" &
+"${one_core[@]}" "$build/bench/score_main" "$scratch/model" "$entities" <"$scratch/to-ours" >"$scratch/from-ours" &
 exec 3>"$scratch/to-ours" 4<"$scratch/from-ours"
 read -r -u 4 filled
 echo "filled: $filled"
-peer_version="" python=$cache/peers/bin/python
+peer_version=""
 why="onnxruntime is missing: make bench-peers"
-if [ -x "$python" ] && "$python" -c 'import onnx, onnxruntime' 2>/dev/null; then
-    ${pin[@]+"${pin[@]}"} "$python" "$root/bench/peers/score_onnx.py" <"$scratch/to-peer" >"$scratch/from-peer" 2>"$scratch/peer.txt" &
+if has "onnx, onnxruntime"; then
+    "${one_core[@]}" "$python" "$root/bench/peers/score_onnx.py" <"$scratch/to-peer" >"$scratch/from-peer" 2>"$scratch/peer.txt" &
     exec 5>"$scratch/to-peer" 6<"$scratch/from-peer"
     if read -r -u 6 _ peer_version; then echo "peer: ONNX Runtime $peer_version"; else
         why="the peer failed: $(tail -1 "$scratch/peer.txt" | tr -d '"\\' | cut -c1-120)"

@@ -8,11 +8,7 @@ bench=state
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 build=$(dirname "$florin")
 sizes=${SIZES:-1000000 3000000 10000000} history=${HISTORY:-10000}
-pin=()
-if command -v taskset >/dev/null; then pin=(taskset -c "$(($(nproc) - 1))"); fi
-"$florin" simulate --events 20000 --days 90 --seed 1 --out "$scratch/log" --quiet >/dev/null
-"$florin" pretrain "$scratch/log" --out "$scratch/net" --hidden 256 --steps 4 --quiet >/dev/null
-"$build/bench/score_model" "$scratch/log" "$scratch/net" "$scratch/model" >/dev/null
+scored_model >/dev/null
 figure() { awk -v n="$2" '$1 == n {print $2}' "$scratch/size-$1"; }
 for n in $sizes; do
     shown=$(awk -v n="$n" 'BEGIN {print n / 1e6 " M"}')
@@ -22,7 +18,7 @@ for n in $sizes; do
         keep "resident, $shown entities" null null "GiB" null null null "too little memory is free for it"
         continue
     fi
-    ${pin[@]+"${pin[@]}"} "$build/bench/state_main" size "$scratch/model" "$n" "$scratch/state" >"$scratch/size-$n"
+    "${one_core[@]}" "$build/bench/state_main" size "$scratch/model" "$n" "$scratch/state" >"$scratch/size-$n"
     rm -f "$scratch/state"
     ten=$(awk -v n="$n" 'BEGIN {print n == 10000000}')
     resident=$(figure "$n" resident) file=$(figure "$n" file)

@@ -11,7 +11,6 @@
 set -euo pipefail
 bench=train
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-python=${FLORIN_CACHE:-$HOME/.cache/florin}/peers/bin/python
 rounds=${ROUNDS:-3} seconds=${SECONDS_EACH:-8} rows=${ROWS:-200000}
 # Pairs of cores differ from day to day; what matters is that both sides sit on the same ones.
 pin=(nice -n 0)
@@ -47,9 +46,8 @@ YAML
 "$florin" import "$scratch/schema.yaml" --log "$scratch/log" --quiet >/dev/null
 
 # ---- speed ----
-field() { sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p"; }
 # ours NETWORK PRECISION THREADS: a step alone
-ours() { "${pin[@]}" "$step" "$scratch/schema.yaml" "$1" "$2" "$3" "$seconds" | field events_per_second; }
+ours() { "${pin[@]}" "$step" "$scratch/schema.yaml" "$1" "$2" "$3" "$seconds" | number - events_per_second; }
 # recipe STEPS [OPTION...]: the program on the log; no validation, no unseen entities: steps alone. Writes the peak too.
 recipe() {
     local steps=$1
@@ -62,13 +60,13 @@ recipe() {
     sed -n 's/.*"events_per_s":\([0-9.]*\).*/\1/p' "$scratch/journal" | tail -n +2 | median
 }
 peak_mib() { awk '{printf "%.0f", $2 / 1024}' "$scratch/peak"; }
-have=1
-if [ ! -x "$python" ] || ! "$python" -c 'import torch' 2>/dev/null; then have=0; fi
+have=0
+if has torch; then have=1; fi
 preload=$(ldconfig -p 2>/dev/null | awk '/libtcmalloc(_minimal)?\.so/ {print $NF; exit}')
 [ -n "$preload" ] || [ $have = 0 ] || echo "libtcmalloc is missing: PyTorch is slower without (apt-get install libtcmalloc-minimal4)" >&2
 peer() {
     [ $have = 1 ] || { echo null; return; }
-    LD_PRELOAD=$preload "${pin[@]}" "$python" "$root/bench/peers/train_torch.py" "$1" "$seconds" | tee -a "$scratch/torch.log" | field events_per_second
+    LD_PRELOAD=$preload "${pin[@]}" "$python" "$root/bench/peers/train_torch.py" "$1" "$seconds" | tee -a "$scratch/torch.log" | number - events_per_second
 }
 bf16=0
 if grep -qw avx512_bf16 /proc/cpuinfo; then bf16=1; fi
@@ -100,10 +98,9 @@ learn() {
     number "$scratch/$name.json" metrics.payer.later.nats.sum >>"$scratch/$name.nats"
     echo "seed $seed, $name: $(tail -1 "$scratch/$name.nats") nats over $(number "$scratch/$name.json" metrics.payer.later.events) later events, $(number "$scratch/$name.json" trained.payer.events) seen"
 }
-retail=${FLORIN_DATA:-$root/../shared/data}/online_retail.csv.zst no_retail=""
-if [ -f "$retail" ]; then
-    zstd -dqf "$retail" -o "$scratch/online_retail.csv"
-    cp "$root/examples/online_retail/schema.yaml" "$scratch/retail.yaml"
+no_retail=""
+if retail=$("$root/scripts/data.sh" online_retail.csv); then
+    sed -e "s#file: .*#file: \"$retail\"#" "$root/examples/online_retail/schema.yaml" >"$scratch/retail.yaml"
     "$florin" import "$scratch/retail.yaml" --log "$scratch/retail" --quiet >/dev/null
     for seed in 1 2 3; do
         learn factored $seed
@@ -111,7 +108,7 @@ if [ -f "$retail" ]; then
         learn bf16 $seed --bf16
     done
 else
-    no_retail="online_retail.csv.zst is not in FLORIN_DATA"
+    no_retail="online_retail.csv is absent"
 fi
 # nats CASE A B TARGET: line of two means
 nats() {
