@@ -2,7 +2,6 @@
  * the arithmetic they need: an exponential is counted as 20 operations, a division as one. */
 #include "kernels/standing.h"
 #include "kernels/kernels.h"
-#include "kernels/train_gemm.h"
 #include "kernels/train_ops.h"
 #include "kernels/train_product.h"
 
@@ -88,27 +87,16 @@ static void cross_entropy(void *arg, uint32_t thread)
     }
 }
 
-/* oneDNN's products may not meet a signal (train_gemm.h). */
-static void hold(const bench *b, fl_gemm_hold *before)
-{
-    if (!strcmp(b->products->tier, "onednn")) fl_gemm_begin(before);
-}
-
-static void release(const bench *b, const fl_gemm_hold *before)
-{
-    if (!strcmp(b->products->tier, "onednn")) fl_gemm_end(before);
-}
-
 static void product(void *arg, uint32_t thread)
 {
     const bench *b = arg;
     float *a = b->buffer[thread];
     fl_gemm_hold before;
 
-    hold(b, &before);
+    fl_products_begin(b->products, &before);
     b->products->product(a + b->m * b->k, b->n, a, b->k, b->m, &b->matrix, false,
                          b->scratch[thread]);
-    release(b, &before);
+    fl_products_end(b->products, &before);
 }
 
 static void outer(void *arg, uint32_t thread)
@@ -117,10 +105,10 @@ static void outer(void *arg, uint32_t thread)
     float *a = b->buffer[thread], *y = a + b->m * b->k;
     fl_gemm_hold before;
 
-    hold(b, &before);
+    fl_products_begin(b->products, &before);
     b->products->outer(y + b->n * b->k, b->n, a, b->m, b->m, y, b->n, b->n, b->k,
                        b->scratch[thread]);
-    release(b, &before);
+    fl_products_end(b->products, &before);
 }
 
 /* ---- inference ---- */

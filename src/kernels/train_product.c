@@ -1,7 +1,6 @@
 /* Products in plain loops (the definition) and through oneDNN, and the choice of a tier. Both keep a packed matrix as
  * plain rows, rounded if need be. */
 #include "kernels/cpu.h"
-#include "kernels/train_gemm.h"
 #include "kernels/train_product_tiers.h"
 
 #include <assert.h>
@@ -191,4 +190,19 @@ const fl_products *fl_products_get(const char *tier, bool bf16)
     if (!strcmp(tier, "avx512bf16") && fl_products_fast_bf16() && bf16)
         return &fl_products_avx512bf16;
     return NULL;
+}
+
+static bool is_onednn(const fl_products *p)
+{
+    return !strcmp(p->tier, "onednn");
+}
+
+void fl_products_begin(const fl_products *p, fl_gemm_hold *hold)
+{
+    if (is_onednn(p)) fl_gemm_begin(hold);
+}
+
+void fl_products_end(const fl_products *p, const fl_gemm_hold *hold)
+{
+    if (is_onednn(p)) fl_gemm_end(hold);
 }

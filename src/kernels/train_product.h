@@ -13,7 +13,7 @@
 #ifndef FL_TRAIN_PRODUCT_H
 #define FL_TRAIN_PRODUCT_H
 
-#include "base/base.h"
+#include "kernels/train_gemm.h"
 
 enum {
     FL_PRODUCT_COLUMNS = 32,       /* columns are packed in groups of so many */
@@ -56,9 +56,12 @@ static inline size_t fl_product_bytes(size_t k, size_t n)
 }
 
 /* Best tier of this CPU, or the named one: "ref" (plain loops, the definition), "onednn" (any CPU), "avx512" (bf16 by
- * rounding alone: no faster) and "avx512bf16". NULL: unknown or not supported here. In tier onednn products must run
- * between fl_gemm_begin and fl_gemm_end (train_gemm.h); the others need no such care. */
+ * rounding alone: no faster) and "avx512bf16". NULL: unknown or not supported here. Products run between
+ * fl_products_begin and fl_products_end. */
 const fl_products *fl_products_get(const char *tier, bool bf16);
+/* Around a thread's products: in tier onednn signals wait meanwhile (train_gemm.h), in the others nothing happens. */
+void fl_products_begin(const fl_products *p, fl_gemm_hold *hold);
+void fl_products_end(const fl_products *p, const fl_gemm_hold *hold);
 /* product with a B [k][n] (or its transpose, stored as [n][k]) that is packed on the spot: for a small matrix that few
  * rows meet, as the members of a cluster. fl_product_bytes(k, n) <= FL_PRODUCT_PACKED. */
 void fl_product_of(const fl_products *p, float *c, size_t ldc, const float *a, size_t lda, size_t m,

@@ -1,7 +1,6 @@
 /* Backpropagation through a window, truncated at its start: from the heads' gradient of the states through the backbone
  * to the stream's inputs and the encoder. Equations: derivatives of those in model/network.h.
  * Invariant: no gradient passes a fresh start or the window's start. Windows with gradients have no empty position. */
-#include "kernels/train_gemm.h"
 #include "train/backbone.h"
 
 static void stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)

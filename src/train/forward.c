@@ -1,6 +1,5 @@
 /* Owns a share's buffers and the forward pass: rows -> encoder -> states. The equations are those of model/network.h.
  * Invariant: the result depends on the window, weights and pass alone. */
-#include "kernels/train_gemm.h"
 #include "train/backbone.h"
 
 /* ---- buffers ---- */
@@ -264,9 +263,9 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
 {
     fl_gemm_hold hold;
 
-    fl_gemm_begin(&hold);
+    fl_products_begin(pass->packs->products, &hold);
     fl_worker_forward(k, net, rows, pass);
     fl_worker_heads(k, net, rows, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
-    fl_gemm_end(&hold);
+    fl_products_end(pass->packs->products, &hold);
 }
