@@ -56,7 +56,7 @@ uint32_t fl_log_segments(const fl_log *log);
 uint64_t fl_log_segment_first(const fl_log *log, uint32_t segment); /* first row of a segment */
 uint32_t fl_log_segment_of(const fl_log *log, uint64_t row);
 
-/* Row r in full. rows < fl_log_batch is the caller's duty (asserted). */
+/* Row r in full. row < fl_log_rows is the caller's duty (asserted). */
 void fl_log_event(const fl_log *log, uint64_t row, fl_event *out);
 /* Single columns, for scans. */
 int64_t fl_log_time(const fl_log *log, uint64_t row);
