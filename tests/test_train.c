@@ -161,10 +161,7 @@ static void check_gradients(int stream, double dropout)
     fl_lanes_free(lanes);
     fl_worker_free(k);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
+    fixture_rows_free(rows, n, plan, log);
 }
 
 static void test_gradients(void **state)
@@ -510,10 +507,7 @@ static void test_equals_inference(void **state)
     free(f.nats);
     free(f.peer);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
+    fixture_rows_free(rows, n, plan, log);
 }
 
 /* Probabilities of a factored and a dense head, mixed with a copy of two values, add up to one over the whole
@@ -560,10 +554,7 @@ static void test_normalised(void **state)
     }
     fl_worker_free(k);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
+    fixture_rows_free(rows, n, plan, log);
 }
 
 /* Signals that interrupt a pass change nothing (oneDNN's kernels would let a handler overwrite the heap). */
@@ -616,10 +607,7 @@ static void signals(const char *tier)
     fl_lanes_free(l);
     fl_worker_free(k);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
+    fixture_rows_free(rows, n, plan, log);
 }
 
 /* oneDNN's products, which signals must not meet, and those that this machine chooses. */

@@ -53,10 +53,7 @@ static void test_lanes(void **state)
     fl_lanes_free(l);
     fl_worker_free(k);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(log);
+    fixture_rows_free(rows, n, plan, log);
 }
 
 /* ---- baselines ---- */
@@ -113,10 +110,7 @@ static void test_baselines(void **state)
     fl_target_counts_free(counts);
     free(out);
     fl_net_free(net);
-    fl_network_free(n);
-    fl_fold_plan_free(plan);
-    fl_rows_free(rows);
-    fl_log_close(events);
+    fixture_rows_free(rows, n, plan, events);
 }
 
 int main(void)

@@ -42,3 +42,11 @@ void fixture_rows(const fl_train_config *c, fl_rows **rows, fl_network **n, fl_f
     if (fl_rows_build(rows, n, plan, *log, c, scratch_folder(), NULL, &err))
         fail_msg("%s", err.message);
 }
+
+void fixture_rows_free(fl_rows *rows, fl_network *n, fl_fold_plan *plan, fl_log *log)
+{
+    fl_network_free(n);
+    fl_fold_plan_free(plan);
+    fl_rows_free(rows);
+    fl_log_close(log);
+}
