@@ -17,7 +17,7 @@ JOBS := $(shell nproc)
 CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
-.PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-score \
+.PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
 	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-peers results format check fuzz install clean
 
 all: build
@@ -40,7 +40,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-score bench-replay bench-state bench-precision bench-behaviour bench-handbook
+bench: bench-import bench-fold bench-train bench-embed bench-score bench-replay bench-state bench-precision bench-behaviour bench-handbook
 
 bench-import: build
 	@bench/run.sh import
@@ -48,6 +48,8 @@ bench-fold: build
 	@bench/run.sh fold
 bench-train: build
 	@bench/run.sh train
+bench-embed: build
+	@bench/run.sh embed
 bench-score: build
 	@bench/run.sh score
 bench-replay: build

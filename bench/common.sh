@@ -37,6 +37,18 @@ median() {
 }
 # calc EXPRESSION: arithmetic, null when a part of it is
 calc() { [[ $* == *null* ]] && echo null || awk "BEGIN {printf \"%.6g\", $*}"; }
+# peak_scale: sets scale, this machine's fp32 peak on one core over machine B's (173 GFLOP/s), taken now; FLORIN_SCALE sets it.
+peak_scale() {
+    scale=${FLORIN_SCALE:-}
+    [ -z "$scale" ] || return 0
+    "${one_core[@]}" "$florin" doctor --bench --json >"$scratch/doctor.json" || true # it also fails on a disk that is nearly full
+    scale=$(calc "$(number "$scratch/doctor.json" bench.peaks.0.giga_ops.fp32) / 173")
+}
+# absolute CASE OURS MUST GOAL [PEER]: events per second, held against the targets of machine B, scaled
+absolute() {
+    echo "$1: $2 events/s; on machine B must $3, goal $4, scaled by $scale: $(calc "$3 * $scale"), $(calc "$4 * $scale")"
+    keep "$1 (must $3, goal $4 on machine B, here x $scale)" "$2" "${5:-null}" events/s "$(calc "$3 * $scale")" "$(calc "$4 * $scale")" "$2"
+}
 # has MODULES: can the peers' Python import them ("a, b")?
 has() { [ -x "$python" ] && "$python" -c "import $1" 2>/dev/null; }
 # scored_model: a network of h 256 and 200 trees of depth 6 on a small simulated log, in $scratch/model

@@ -16,16 +16,7 @@ rate() {
         number "$scratch/rate.json" events_per_second
     done | median | awk '{printf "%.0f\n", $1}'
 }
-# absolute CASE OURS MUST GOAL: held against the targets of machine B, scaled
-absolute() {
-    echo "$1: $2 events/s; on machine B must $3, goal $4, scaled by $scale: $(calc "$3 * $scale"), $(calc "$4 * $scale")"
-    keep "$1 (must $3, goal $4 on machine B, here x $scale)" "$2" null events/s "$(calc "$3 * $scale")" "$(calc "$4 * $scale")" "$2"
-}
-scale=${FLORIN_SCALE:-}
-if [ -z "$scale" ]; then
-    "${one_core[@]}" "$florin" doctor --bench --json >"$scratch/doctor.json" || true # it also fails on a disk that is nearly full
-    scale=$(calc "$(number "$scratch/doctor.json" bench.peaks.0.giga_ops.fp32) / 173")
-fi
+peak_scale
 if csv=$("$root/scripts/data.sh" handbook_transactions.csv 2>/dev/null); then
     cat >"$scratch/hb.yaml" <<YAML
 florin: 1
