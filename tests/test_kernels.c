@@ -99,6 +99,19 @@ static void vectors_all_lengths(const fl_kernels *k)
         ref->exp(a, n), k->exp(b, n);
         same(b, a, n, 1e-6);
         a = copy(x, n), b = copy(x, n);
+        float top_a, top_b, sum_a = ref->exp_sum(a, n, &top_a), sum_b = k->exp_sum(b, n, &top_b);
+        same(b, a, n, 1e-6);
+        assert_true(top_a == top_b);
+        same(&sum_b, &sum_a, 1, 1e-6);
+        sum_a = ref->sum(x, n), sum_b = k->sum(x, n);
+        assert_true(fabsf(sum_a - sum_b) < 1e-4f);
+        a[0] = b[0] = n % 2 ? 1 : 1e-30f;
+        for (uint32_t i = 1; i < n; i++) a[i] = b[i] = 1e-6f + x[i] * x[i] * (n > 40 ? 1e12f : 1);
+        ref->log(a, n), k->log(b, n);
+        same(b, a, n, 3e-7);
+        if (n % 2) assert_true(b[0] == 0);
+        assert_true(k->sum(x, 0) == 0);
+        a = copy(x, n), b = copy(x, n);
         ref->log_softmax(a, n), k->log_softmax(b, n);
         same(b, a, n, 1e-6);
         float want = ref->dot(x, y, n), got = k->dot(x, y, n);
@@ -149,6 +162,13 @@ static void place_does_not_matter(const fl_kernels *k)
             first[0] = want;
         }
         for (uint32_t n = 1; n <= 33; n++) {
+            for (uint32_t i = 0; i < n; i++) x[i] = v * v + 1e-20f;
+            k->log(x, n);
+            want = n == 1 ? x[0] : first[0];
+            for (uint32_t i = 0; i < n; i++) assert_memory_equal(&x[i], &want, sizeof want);
+            first[0] = want;
+        }
+        for (uint32_t n = 1; n <= 33; n++) {
             for (uint32_t i = 0; i < n; i++) x[i] = v;
             for (uint32_t i = 0; i < 3 * n; i++) gx[i] = g, gh[i] = v;
             k->gru(x, gx, gh, n);
@@ -168,6 +188,10 @@ static void extremes(const fl_kernels *k)
     memcpy(y, x, sizeof y);
     k->exp(y, 9);
     for (int i = 0; i < 9; i++) assert_true(isfinite(y[i]) && y[i] >= 0);
+    for (int i = 0; i < 9; i++) y[i] = x[i] * 0.1f;
+    float top, sum = k->exp_sum(y, 9, &top);
+    assert_true(top == x[1] * 0.1f && sum >= 1 && sum < 2);
+    for (int i = 0; i < 9; i++) assert_true(y[i] >= 0 && y[i] <= 1);
     for (int i = 0; i < 9; i++) y[i] = x[i] * 0.1f;
     k->log_softmax(y, 9);
     for (int i = 0; i < 9; i++) assert_true(isfinite(y[i]) && y[i] <= 0);

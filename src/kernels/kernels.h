@@ -41,6 +41,10 @@ typedef struct {
     void (*dots)(float *y, const float *w, const float *x, const float *b, uint32_t rows,
                  uint32_t n);
     void (*exp)(float *x, uint32_t n); /* in place; x held in [-87, 88] */
+    void (*log)(float *x, uint32_t n); /* in place, natural; x > 0 and normal; of 1 exactly 0 */
+    float (*sum)(const float *x, uint32_t n);
+    /* x becomes exp(x - *top), *top its largest; returns their sum. n >= 1. */
+    float (*exp_sum)(float *x, uint32_t n, float *top);
     /* In place log-softmax. n >= 1. */
     void (*log_softmax)(float *x, uint32_t n);
     /* y = (fl_squash(x) - mean) / scale, held in [-limit, limit]. The same bits in every tier. */

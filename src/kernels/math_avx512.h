@@ -50,6 +50,28 @@ INLINE __m512 exp16(__m512 x)
     return _mm512_scalef_ps(p, k);
 }
 
+/* Cephes' logf (Moshier 1989) of x > 0: 2^e m, m within a factor of sqrt 2 of 1; relative error below 2e-7. */
+INLINE __m512 log16(__m512 x)
+{
+    __m512 e = _mm512_getexp_ps(x), m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    __mmask16 high = _mm512_cmp_ps_mask(m, all(1.41421356f), _CMP_GT_OQ);
+    m = _mm512_mask_mul_ps(m, high, m, all(0.5f));
+    e = _mm512_mask_add_ps(e, high, e, all(1.0f));
+    m = _mm512_sub_ps(m, all(1.0f));
+    __m512 z = _mm512_mul_ps(m, m);
+    __m512 p = _mm512_fmadd_ps(all(7.0376836292e-2f), m, all(-1.1514610310e-1f));
+    p = _mm512_fmadd_ps(p, m, all(1.1676998740e-1f));
+    p = _mm512_fmadd_ps(p, m, all(-1.2420140846e-1f));
+    p = _mm512_fmadd_ps(p, m, all(1.4249322787e-1f));
+    p = _mm512_fmadd_ps(p, m, all(-1.6668057665e-1f));
+    p = _mm512_fmadd_ps(p, m, all(2.0000714765e-1f));
+    p = _mm512_fmadd_ps(p, m, all(-2.4999993993e-1f));
+    p = _mm512_fmadd_ps(p, m, all(3.3333331174e-1f));
+    p = _mm512_fmadd_ps(e, all(-2.12194440e-4f), _mm512_mul_ps(_mm512_mul_ps(p, m), z));
+    p = _mm512_add_ps(_mm512_fnmadd_ps(all(0.5f), z, p), m);
+    return _mm512_fmadd_ps(e, all(0.693359375f), p);
+}
+
 INLINE __m512 sigmoid16(__m512 x)
 {
     return _mm512_div_ps(all(1.0f),

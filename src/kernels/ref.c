@@ -115,6 +115,28 @@ static void exp_ref(float *x, uint32_t n)
     }
 }
 
+static void log_ref(float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) x[i] = (float)log((double)x[i]);
+}
+
+static float sum_ref(const float *x, uint32_t n)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < n; i++) sum += (double)x[i];
+    return (float)sum;
+}
+
+static float exp_sum_ref(float *x, uint32_t n, float *top)
+{
+    *top = x[0];
+    for (uint32_t i = 1; i < n; i++)
+        if (x[i] > *top) *top = x[i];
+    for (uint32_t i = 0; i < n; i++) x[i] = (float)exp((double)x[i] - (double)*top);
+    return sum_ref(x, n);
+}
+
 static void log_softmax_ref(float *x, uint32_t n)
 {
     double top = (double)x[0], sum = 0;
@@ -193,6 +215,9 @@ const fl_kernels *fl_kernels_ref(void)
         .dot = dot_ref,
         .dots = dots_ref,
         .exp = exp_ref,
+        .log = log_ref,
+        .sum = sum_ref,
+        .exp_sum = exp_sum_ref,
         .log_softmax = log_softmax_ref,
         .squash = squash_ref,
         .to16 = to16_ref,

@@ -15,6 +15,11 @@ INLINE __m256i lanes(uint32_t n)
     return _mm256_loadu_si256((const __m256i *)(const void *)(lane_table + 8 - (n < 8 ? n : 8)));
 }
 
+/* Of Cephes' logf (Moshier 1989), after the first. */
+static const float log_term[] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f,
+                                 1.4249322787e-1f,  -1.6668057665e-1f, 2.0000714765e-1f,
+                                 -2.4999993993e-1f, 3.3333331174e-1f};
+
 /* Cephes' expf (Moshier 1989): 2^k exp(r), |r| <= ln 2 / 2; relative error below 2e-7. */
 INLINE __m256 exp8(__m256 x)
 {
@@ -33,6 +38,26 @@ INLINE __m256 exp8(__m256 x)
     __m256i e =
         _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127)), 23);
     return _mm256_mul_ps(p, _mm256_castsi256_ps(e));
+}
+
+/* Cephes' logf (Moshier 1989) of x > 0 and normal: 2^e m, m within a factor of sqrt 2 of 1; relative error below 2e-7. */
+INLINE __m256 log8(__m256 x)
+{
+    const __m256 one = _mm256_set1_ps(1.0f);
+    __m256i bits = _mm256_castps_si256(x),
+            e = _mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127));
+    __m256 m = _mm256_castsi256_ps(_mm256_or_si256(
+        _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)), _mm256_set1_epi32(0x3f800000)));
+    __m256 high = _mm256_cmp_ps(m, _mm256_set1_ps(1.41421356f), _CMP_GT_OQ);
+    m = _mm256_blendv_ps(m, _mm256_mul_ps(m, _mm256_set1_ps(0.5f)), high);
+    __m256 k = _mm256_cvtepi32_ps(_mm256_sub_epi32(e, _mm256_castps_si256(high)));
+    m = _mm256_sub_ps(m, one);
+    __m256 z = _mm256_mul_ps(m, m), p = _mm256_set1_ps(7.0376836292e-2f);
+    for (uint32_t t = 0; t < FL_LEN(log_term); t++)
+        p = _mm256_fmadd_ps(p, m, _mm256_set1_ps(log_term[t]));
+    p = _mm256_fmadd_ps(k, _mm256_set1_ps(-2.12194440e-4f), _mm256_mul_ps(_mm256_mul_ps(p, m), z));
+    p = _mm256_add_ps(_mm256_fnmadd_ps(_mm256_set1_ps(0.5f), z, p), m);
+    return _mm256_fmadd_ps(k, _mm256_set1_ps(0.693359375f), p);
 }
 
 INLINE __m256 sigmoid8(__m256 x)
@@ -135,9 +160,29 @@ static void exp_avx2(float *x, uint32_t n)
     }
 }
 
-static void log_softmax_avx2(float *x, uint32_t n)
+static void log_avx2(float *x, uint32_t n)
 {
-    __m256 top = _mm256_set1_ps(x[0]), sum = _mm256_setzero_ps();
+    const __m256 one = _mm256_set1_ps(1.0f);
+
+    for (uint32_t i = 0; i < n; i += 8) {
+        __m256i m = lanes(n - i);
+        __m256 v = _mm256_blendv_ps(one, _mm256_maskload_ps(x + i, m), _mm256_castsi256_ps(m));
+        _mm256_maskstore_ps(x + i, m, log8(v));
+    }
+}
+
+static float sum_avx2(const float *x, uint32_t n)
+{
+    __m256 sum = _mm256_setzero_ps();
+
+    for (uint32_t i = 0; i < n; i += 8)
+        sum = _mm256_add_ps(sum, _mm256_maskload_ps(x + i, lanes(n - i)));
+    return sum8(sum);
+}
+
+INLINE float largest(const float *x, uint32_t n)
+{
+    __m256 top = _mm256_set1_ps(x[0]);
 
     for (uint32_t i = 0; i < n; i += 8) {
         __m256i m = lanes(n - i);
@@ -148,7 +193,29 @@ static void log_softmax_avx2(float *x, uint32_t n)
     _mm256_storeu_ps(t, top);
     best = t[0];
     for (int i = 1; i < 8; i++) best = t[i] > best ? t[i] : best;
-    top = _mm256_set1_ps(best);
+    return best;
+}
+
+static float exp_sum_avx2(float *x, uint32_t n, float *top)
+{
+    __m256 sum = _mm256_setzero_ps(), most;
+
+    *top = largest(x, n);
+    most = _mm256_set1_ps(*top);
+    for (uint32_t i = 0; i < n; i += 8) {
+        __m256i m = lanes(n - i);
+        __m256 e = exp8(_mm256_sub_ps(_mm256_maskload_ps(x + i, m), most));
+        sum = _mm256_add_ps(sum, _mm256_and_ps(e, _mm256_castsi256_ps(m)));
+        _mm256_maskstore_ps(x + i, m, e);
+    }
+    return sum8(sum);
+}
+
+static void log_softmax_avx2(float *x, uint32_t n)
+{
+    float best = largest(x, n);
+    __m256 top = _mm256_set1_ps(best), sum = _mm256_setzero_ps();
+
     for (uint32_t i = 0; i < n; i += 8) {
         __m256i m = lanes(n - i);
         __m256 e = exp8(_mm256_sub_ps(_mm256_maskload_ps(x + i, m), top));
@@ -166,9 +233,6 @@ static void log_softmax_avx2(float *x, uint32_t n)
 static void squash_avx2(float *y, const float *x, const float *mean, const float *scale,
                         float limit, uint32_t n)
 {
-    static const float term[] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f,
-                                 1.4249322787e-1f,  -1.6668057665e-1f, 2.0000714765e-1f,
-                                 -2.4999993993e-1f, 3.3333331174e-1f};
     const __m256 sign = _mm256_set1_ps(-0.0f), one = _mm256_set1_ps(1.0f),
                  most = _mm256_set1_ps(3e38f), top = _mm256_set1_ps(limit);
 
@@ -186,8 +250,8 @@ static void squash_avx2(float *y, const float *x, const float *mean, const float
         e = _mm256_sub_epi32(e, _mm256_castps_si256(high));
         m = _mm256_sub_ps(m, one);
         __m256 z = _mm256_mul_ps(m, m), p = _mm256_set1_ps(7.0376836292e-2f);
-        for (uint32_t t = 0; t < FL_LEN(term); t++)
-            p = _mm256_add_ps(_mm256_mul_ps(p, m), _mm256_set1_ps(term[t]));
+        for (uint32_t t = 0; t < FL_LEN(log_term); t++)
+            p = _mm256_add_ps(_mm256_mul_ps(p, m), _mm256_set1_ps(log_term[t]));
         p = _mm256_sub_ps(_mm256_mul_ps(_mm256_mul_ps(p, m), z),
                           _mm256_mul_ps(_mm256_set1_ps(0.5f), z));
         p = _mm256_add_ps(p, m);
@@ -245,6 +309,9 @@ const fl_kernels *fl_kernels_avx2(void)
         .dot = dot_avx2,
         .dots = dots_avx2,
         .exp = exp_avx2,
+        .log = log_avx2,
+        .sum = sum_avx2,
+        .exp_sum = exp_sum_avx2,
         .log_softmax = log_softmax_avx2,
         .squash = squash_avx2,
         .to16 = to16_avx2,

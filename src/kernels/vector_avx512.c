@@ -30,16 +30,37 @@ static void relu(float *x, uint32_t n)
     }
 }
 
+/* exp(by x / log2 e) for a gate, by = log2 e times the factor: beyond 2^57 a gate is shut or open in any case. */
+INLINE __m512 gate_exp(__m512 x, float by)
+{
+    __m512 t = _mm512_mul_ps(x, all(by));
+    t = _mm512_max_ps(_mm512_min_ps(t, all(57.0f)), all(-57.0f));
+    __m512 k = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 f = _mm512_sub_ps(t, k), p = all(1.327647129e-3f);
+    p = _mm512_fmadd_ps(p, f, all(9.675540961e-3f));
+    p = _mm512_fmadd_ps(p, f, all(5.550713092e-2f));
+    p = _mm512_fmadd_ps(p, f, all(2.402212024e-1f));
+    p = _mm512_fmadd_ps(p, f, all(6.931469440e-1f));
+    p = _mm512_fmadd_ps(p, f, all(1.000000119f));
+    return _mm512_scalef_ps(p, k);
+}
+
+/* With a = exp(-z), b = exp(-2 n): z = 1 / (1 + a), n = (1 - b) / (1 + b), so that one division gives
+ * h' = (1 - z) n + z h = (a (1 - b) + h (1 + b)) / ((1 + a) (1 + b)). */
 static void gru(float *h, const float *gx, const float *gh, uint32_t H)
 {
+    const float log2_e = 1.44269504f;
+    const __m512 one = all(1.0f);
+
     for (uint32_t i = 0; i < H; i += LANE, gx += LANE, gh += LANE) {
         __mmask16 m = lanes(H - i);
-        __m512 r = sigmoid16(_mm512_add_ps(get(gx, m), get(gh, m)));
-        __m512 z = sigmoid16(_mm512_add_ps(get(gx + H, m), get(gh + H, m)));
-        __m512 n =
-            tanh16(_mm512_fmadd_ps(r, get(gh + 2 * (size_t)H, m), get(gx + 2 * (size_t)H, m)));
-        /* (1 - z) n + z h = n + z (h - n) */
-        put(h + i, m, _mm512_fmadd_ps(z, _mm512_sub_ps(get(h + i, m), n), n));
+        __m512 r = gate_exp(_mm512_add_ps(get(gx, m), get(gh, m)), -log2_e);
+        __m512 a = gate_exp(_mm512_add_ps(get(gx + H, m), get(gh + H, m)), -log2_e);
+        r = _mm512_div_ps(one, _mm512_add_ps(one, r));
+        __m512 n = _mm512_fmadd_ps(r, get(gh + 2 * (size_t)H, m), get(gx + 2 * (size_t)H, m));
+        __m512 b = gate_exp(n, -2 * log2_e), more = _mm512_add_ps(one, b);
+        __m512 up = _mm512_fmadd_ps(get(h + i, m), more, _mm512_mul_ps(a, _mm512_sub_ps(one, b)));
+        put(h + i, m, _mm512_div_ps(up, _mm512_mul_ps(_mm512_add_ps(one, a), more)));
     }
 }
 
@@ -72,9 +93,43 @@ static void exponential(float *x, uint32_t n)
     }
 }
 
+static void logarithm(float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        put(x + i, m, log16(_mm512_mask_loadu_ps(all(1.0f), m, x + i)));
+    }
+}
+
+static float sum(const float *x, uint32_t n)
+{
+    __m512 s = _mm512_setzero_ps();
+
+    for (uint32_t i = 0; i < n; i += LANE) s = _mm512_add_ps(s, get(x + i, lanes(n - i)));
+    return _mm512_reduce_add_ps(s);
+}
+
+static float exp_sum(float *x, uint32_t n, float *largest)
+{
+    __m512 top = all(x[0]), s = _mm512_setzero_ps();
+
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        top = _mm512_mask_max_ps(top, m, top, get(x + i, m));
+    }
+    *largest = _mm512_reduce_max_ps(top);
+    for (uint32_t i = 0; i < n; i += LANE) {
+        __mmask16 m = lanes(n - i);
+        __m512 e = exp16(_mm512_sub_ps(get(x + i, m), all(*largest)));
+        s = _mm512_mask_add_ps(s, m, s, e);
+        put(x + i, m, e);
+    }
+    return _mm512_reduce_add_ps(s);
+}
+
 static void log_softmax(float *x, uint32_t n)
 {
-    __m512 top = all(x[0]), sum = _mm512_setzero_ps();
+    __m512 top = all(x[0]), s = _mm512_setzero_ps();
 
     for (uint32_t i = 0; i < n; i += LANE) {
         __mmask16 m = lanes(n - i);
@@ -83,9 +138,9 @@ static void log_softmax(float *x, uint32_t n)
     float best = _mm512_reduce_max_ps(top);
     for (uint32_t i = 0; i < n; i += LANE) {
         __mmask16 m = lanes(n - i);
-        sum = _mm512_mask_add_ps(sum, m, sum, exp16(_mm512_sub_ps(get(x + i, m), all(best))));
+        s = _mm512_mask_add_ps(s, m, s, exp16(_mm512_sub_ps(get(x + i, m), all(best))));
     }
-    float shift = best + logf(_mm512_reduce_add_ps(sum));
+    float shift = best + logf(_mm512_reduce_add_ps(s));
     for (uint32_t i = 0; i < n; i += LANE) {
         __mmask16 m = lanes(n - i);
         put(x + i, m, _mm512_sub_ps(get(x + i, m), all(shift)));
@@ -160,6 +215,9 @@ const fl_kernels *fl_kernels_avx512(void)
         .dot = dot,
         .dots = dots,
         .exp = exponential,
+        .log = logarithm,
+        .sum = sum,
+        .exp_sum = exp_sum,
         .log_softmax = log_softmax,
         .squash = squash,
         .to16 = to16,

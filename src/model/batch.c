@@ -38,7 +38,7 @@ static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_err
         n->backbone->input(n), H,     0};
     size_t offset[PARTS];
     for (int i = 0; i < PARTS; i++) {
-        size_t size = i == PARTS - 1 ? fl_infer_member_size(m) : width[i] * b->max;
+        size_t size = i == PARTS - 1 ? fl_judge_member_size(m) : width[i] * b->max;
         offset[i] = total;
         total += (size + 15) / 16 * 16;
     }
@@ -153,9 +153,9 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
         const fl_model_item *item = &items[b->order[r]];
         const fl_state *state = item->state[stream];
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_infer_judge(m, stream, b->from_h + r * wide + own, b->member, state, b->h + r * numbers,
-                       &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
-                       item->row + m->tail + rank * 2);
+        fl_judge(m, stream, b->from_h + r * wide + own, b->member, state, b->h + r * numbers,
+                 &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
+                 item->row + m->tail + rank * 2);
     }
     wave_inputs(m, b, items, count, stream);
     k->linear(b->gx, input, b->x, D, count, &w->wx, w->bx);

@@ -2,11 +2,8 @@
  * is finite for any event, because inputs are held in bounds and weights were checked when the model was opened. */
 #include "model/internal.h"
 #include <assert.h>
-#include <math.h>
 
 enum { PARTS = 8 };
-#define TAIL_LIMIT 6.0
-#define TINY       1e-12
 
 struct fl_model_scratch {
     float *block; /* all below, one allocation */
@@ -32,7 +29,7 @@ florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, fl
     }
     for (int i = 0; i < FL_STREAMS; i++)
         if (m->stream[i].logits > logits) logits = m->stream[i].logits;
-    member = fl_infer_member_size(m);
+    member = fl_judge_member_size(m);
     size_t size[PARTS] =
         {fl_network_numbers(n),        n->d,   2 * (size_t)n->d,     n->d, n->backbone->input(n),
          n->backbone->own(n) + logits, member, n->backbone->state(n)},
@@ -86,147 +83,6 @@ void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, con
     for (uint32_t r = 0; r < n; r++) k->add(out + (size_t)r * D, more + (size_t)r * D, D);
 }
 
-static float nats(float log_p)
-{
-    return log_p < 0 ? -log_p : 0;
-}
-
-static float signed_tail(double below, double at, double above)
-{
-    double all = below + at + above, up = (above + at / 2) / all, down = (below + at / 2) / all;
-    double t = log10((down > TINY ? down : TINY) / (up > TINY ? up : TINY));
-
-    return (float)(t < -TAIL_LIMIT ? -TAIL_LIMIT : t > TAIL_LIMIT ? TAIL_LIMIT : t);
-}
-
-/* How much of a target's prediction is copied: its slots (NULL: nothing), the gate's share, and the rest of 1. */
-typedef struct {
-    const fl_copy_slot *slots;
-    double gate, rest;
-} copied;
-
-static copied copied_of(const fl_model *m, int stream, const float *logits, const fl_state *state,
-                        uint32_t t)
-{
-    enum { MOST = 60 }; /* beyond it a share is 0 in any case */
-    copied c = {NULL, 0, 1};
-
-    if (!m->network->copy || !state->events) return c;
-    double odds = (double)logits[m->stream[stream].gate + t], e = exp(odds > MOST    ? -MOST
-                                                                      : odds < -MOST ? MOST
-                                                                                     : -odds);
-    c.slots = fl_state_slots(m, state, t);
-    c.gate = 1 / (1 + e);
-    c.rest = e * c.gate;
-    return c;
-}
-
-/* -log of the mixture. */
-static float mixed_nats(const copied *c, uint32_t token, float log_p)
-{
-    enum { LEAST = -600 }; /* exp is 0 below -745 */
-
-    if (!c->slots) return nats(log_p);
-    double share = (double)fl_copy_share(c->slots, token);
-    if (!(share > 0) && log_p < LEAST) return nats(log_p + (float)log(c->rest));
-    return nats((float)log(c->rest * exp((double)log_p) + c->gate * share));
-}
-
-/* Probabilities of all n tokens, from log-probabilities. */
-static void mixed_probabilities(const fl_model *m, const copied *c, float *p, const float *log_p,
-                                uint32_t n)
-{
-    double all = 0;
-
-    if (p != log_p) memcpy(p, log_p, n * sizeof *p);
-    m->kernels->exp(p, n);
-    if (!c->slots) return;
-    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) all += (double)c->slots[i].weight;
-    if (!(all > 0)) return;
-    for (uint32_t i = 0; i < n; i++) p[i] = (float)(c->rest * (double)p[i]);
-    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
-        if (c->slots[i].token < n)
-            p[c->slots[i].token] += (float)(c->gate * (double)c->slots[i].weight / all);
-}
-
-/* Where the event's amount lies in what the stream expected of an amount: mid-p within the bucket. The order of
- * tokens by amount: negative bins, zero, positive bins. p is [FL_AMOUNT_TOKENS]. */
-static float amount_tail(const fl_model *m, const float *p, uint32_t token)
-{
-    double below = 0, above = 0, at = 0;
-    uint32_t zero_rank = m->zero_bin;
-
-    if (!token) return 0;
-    uint32_t mine = token == 1 ? zero_rank : token - 2 + (token - 2 >= zero_rank);
-    for (uint32_t t = 1; t < FL_AMOUNT_TOKENS; t++) {
-        uint32_t rank = t == 1 ? zero_rank : t - 2 + (t - 2 >= zero_rank);
-        if (rank < mine) below += (double)p[t];
-        else if (rank > mine) above += (double)p[t];
-        else at += (double)p[t];
-    }
-    return signed_tail(below, at, above);
-}
-
-static float gap_tail(const float *p, uint32_t token)
-{
-    double below = 0, above = 0;
-
-    if (!token) return 0;
-    for (uint32_t t = 1; t < token; t++) below += (double)p[t];
-    for (uint32_t t = token + 1; t < FL_DT_TOKENS; t++) above += (double)p[t];
-    return signed_tail(below, (double)p[token], above);
-}
-
-/* Members of the cluster of token: log-probabilities into member; their count. */
-static uint32_t cluster_members(const fl_model *m, float *member, const fl_head_weights *head,
-                                const fl_target *target, uint32_t cluster, const float *h)
-{
-    uint32_t H = m->network->h, first = cluster * target->group;
-    uint32_t n = target->tokens - first < target->group ? target->tokens - first : target->group;
-
-    m->kernels->dots(member, head->member + (size_t)first * H, h, head->bias + first, n, H);
-    m->kernels->log_softmax(member, n);
-    return n;
-}
-
-uint32_t fl_infer_member_size(const fl_model *m)
-{
-    uint32_t size = FL_AMOUNT_TOKENS;
-
-    for (uint32_t t = 0; t < m->targets; t++)
-        if (m->target[t].group > size) size = m->target[t].group;
-    return size;
-}
-
-/* -log p of every target and the two tails, from logits (overwritten) of the state. member: fl_infer_member_size. */
-void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
-                    const fl_state *state, const float *h, const fl_tokens *tokens, uint32_t gap,
-                    float *surprise, float *tail)
-{
-    const fl_stream_weights *w = &m->stream[stream];
-
-    for (uint32_t t = 0; t < m->targets; t++) {
-        const fl_target *target = &m->target[t];
-        const fl_head_weights *head = &w->head[t];
-        uint32_t token = fl_target_token(target->slot, tokens, gap);
-        float *log_p = logits + head->logit;
-        copied copy = copied_of(m, stream, logits, state, t);
-        m->kernels->log_softmax(log_p, head->width);
-        if (target->group) {
-            uint32_t cluster = token / target->group;
-            cluster_members(m, member, head, target, cluster, h);
-            surprise[t] =
-                mixed_nats(&copy, token, log_p[cluster] + member[token - cluster * target->group]);
-            continue;
-        }
-        surprise[t] = mixed_nats(&copy, token, log_p[token]);
-        if (target->slot != -2 && target->slot != -3) continue;
-        mixed_probabilities(m, &copy, member, log_p, head->width);
-        if (target->slot == -2) tail[0] = amount_tail(m, member, token);
-        else tail[1] = gap_tail(member, token);
-    }
-}
-
 /* Time since the state's last event. */
 int64_t fl_infer_gap(const fl_state *state, const fl_event *event)
 {
@@ -270,8 +126,8 @@ static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_ev
 
     fl_model_state_get(m, state, s->h, m->network->backbone->state(m->network));
     k->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
-    fl_infer_judge(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state,
-                   s->h, tokens, fl_dt_token(dt, first), surprise, tail);
+    fl_judge(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state, s->h,
+             tokens, fl_dt_token(dt, first), surprise, tail);
     memcpy(s->x, s->encoded, D * sizeof *s->x);
     if (peer) {
         k->linear(s->hidden, D, peer, H, 1, &w->peer, NULL);
@@ -314,20 +170,10 @@ void fl_model_predict(const fl_model *m, fl_model_scratch *s, int stream, const 
                       uint32_t target, float *out)
 {
     const fl_stream_weights *w = &m->stream[stream];
-    const fl_target *t = &m->target[target];
-    const fl_head_weights *head = &w->head[target];
-    const fl_kernels *k = m->kernels;
 
     assert(m->network && m->network->stream[stream] && target < m->targets);
     fl_model_state_get(m, state, s->h, m->network->h);
-    k->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
-    float *logits = s->from_h + m->network->backbone->own(m->network),
-          *log_p = logits + head->logit;
-    copied copy = copied_of(m, stream, logits, state, target);
-    k->log_softmax(log_p, head->width);
-    for (uint32_t c = 0; t->group && c < head->width; c++) {
-        uint32_t members = cluster_members(m, s->member, head, t, c, s->h);
-        for (uint32_t i = 0; i < members; i++) out[c * t->group + i] = log_p[c] + s->member[i];
-    }
-    mixed_probabilities(m, &copy, out, t->group ? out : log_p, t->tokens);
+    m->kernels->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
+    fl_judge_predict(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state,
+                     s->h, target, out);
 }

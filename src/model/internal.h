@@ -64,14 +64,20 @@ static inline fl_copy_slot *fl_state_slots(const fl_model *m, const fl_state *st
 
 void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, const float *numbers,
                      float *hidden, float *more, float *out);
-uint32_t fl_infer_member_size(const fl_model *m);
-void fl_infer_judge(const fl_model *m, int stream, float *logits, float *member,
-                    const fl_state *state, const float *h, const fl_tokens *tokens, uint32_t gap,
-                    float *surprise, float *tail);
 int64_t fl_infer_gap(const fl_state *state, const fl_event *event);
 void fl_infer_add_gap(const fl_model *m, int stream, int64_t dt, bool first, float *x);
 /* After an event: what the state remembers besides h. */
 void fl_infer_count(const fl_model *m, fl_state *state, const fl_event *event,
                     const fl_tokens *tokens, uint32_t gap);
+
+/* judge.c: what the heads say of an event. logits: the stream's, of the state before the event; overwritten. member: room
+ * for the members of a cluster, fl_judge_member_size floats. */
+uint32_t fl_judge_member_size(const fl_model *m);
+/* -log p of every target [targets], and the tails of amount and gap [2]. */
+void fl_judge(const fl_model *m, int stream, float *logits, float *member, const fl_state *state,
+              const float *h, const fl_tokens *tokens, uint32_t gap, float *surprise, float *tail);
+/* Probabilities of all tokens of one target: out [tokens]. */
+void fl_judge_predict(const fl_model *m, int stream, float *logits, float *member,
+                      const fl_state *state, const float *h, uint32_t target, float *out);
 
 #endif
