@@ -116,7 +116,7 @@ static void run(void *arg, uint32_t thread)
     bench *b = arg;
     uint32_t threads = fl_team_size(b->team);
 
-    fl_packs_fill(b->packs, b->net, 0, thread, threads);
+    fl_packs_fill(b->packs, b->net, thread, threads);
     fl_team_meet(b->team);
     for (uint32_t i = thread; i < PARTS; i += threads) {
         if (!b->trunk) {
@@ -142,7 +142,6 @@ int main(int argc, char **argv)
     static bench b;
     static double took[STEPS_MAX], used[STEPS_MAX];
     florin_error err;
-    size_t from, to;
     uint32_t n = 0;
 
     if (argc != 6) return FLORIN_EUSAGE;
@@ -159,15 +158,14 @@ int main(int argc, char **argv)
     b.adam.decay = 0.01;
     for (uint32_t i = 0; i < PARTS; i++)
         must(fl_worker_new(&b.worker[i], b.net, LANES / PARTS, WINDOW, true, &err), &err);
-    b.pass = (fl_pass){.train = true, .encoder = true, .packs = b.packs};
-    fl_pass_range(b.net, &b.pass, &from, &to);
-    if (b.trunk) to = b.net->stream[0].dense_w;
+    b.pass = (fl_pass){.train = true, .packs = b.packs};
+    if (b.trunk) b.net->stream[0].to = b.net->stream[0].dense_w; /* the optimiser's end: no heads */
     for (double begin = now(CLOCK_MONOTONIC);
          n < STEPS_MAX && (n < 5 || now(CLOCK_MONOTONIC) - begin < atof(argv[5])); n++) {
         double at = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
         fill(&b, n % WINDOWS);
         fl_team_run(b.team, run, &b);
-        fl_optimiser_step(&b.adam, b.net, b.worker, PARTS, from, to);
+        fl_optimiser_step(&b.adam, b.net, b.worker, PARTS);
         took[n] = now(CLOCK_MONOTONIC) - at;
         used[n] = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     }

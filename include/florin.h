@@ -245,12 +245,12 @@ typedef struct {
     uint32_t parts;      /* shares of a step; 0: 2. Bytes depend on it, not on threads */
     uint32_t vocabulary; /* most known values per field; 0: 16384 */
     double epochs;       /* 0: 3 */
-    uint64_t steps;      /* most steps per stream; 0: by epochs */
+    uint64_t steps;      /* most steps; 0: by epochs */
     double
         minutes; /* limit of time for training; 0: none. With it the same seed may give other bytes */
     uint64_t seed;       /* 0: 1 */
     double rate;         /* highest learning rate; 0: 0.002 */
-    int64_t patience;    /* validations without gain before a stream stops; 0: 3; below 0: never */
+    int64_t patience;    /* validations without gain before training stops; 0: 3; below 0: never */
     int resume;          /* go on from OUT.checkpoint */
     double checkpoint_s; /* seconds between checkpoints; 0: 60 */
     const char *journal; /* JSON lines of the progress, appended; NULL: none */

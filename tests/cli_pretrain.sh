@@ -45,7 +45,7 @@ finish() { # finish SIGNAL: its exit code in CODE
 begin 6 --out stop.model --threads 2
 finish INT
 equal "$CODE" 9
-has err.txt '(payer|payee) stream.*--resume'
+has err.txt 'stopped at step.*--resume'
 ok test -s stop.model.checkpoint -a ! -e stop.model
 cp stop.model.checkpoint kept
 ok train --out stop.model --threads 1 --resume
@@ -122,7 +122,7 @@ ok train --out bad.model --steps 3 --rate 1 --json
 if command -v script >/dev/null; then
     script -qec "$FLORIN pretrain log $size --epochs 10 --out shown.model" shown >/dev/null
     tr '\r' '\n' <shown >lines
-    has lines 'pretrain payer +\[[=> ]+\] +[0-9]+% .*ETA [0-9]+:[0-9]+ +[0-9]+ events/s, [0-9.]+ nats'
+    has lines 'pretrain +\[[=> ]+\] +[0-9]+% .*ETA [0-9]+:[0-9]+ +[0-9]+ events/s, [0-9.]+ nats'
 fi
 
 # A full disk: said once and clearly; the old checkpoint stays, and training goes on from it when there is room.

@@ -301,23 +301,20 @@ static void slow_surprise(const slow *x, int s, const fl_tokens *tokens, uint32_
     }
 }
 
-static void slow_step(slow *x, int s, const fl_event *e, const double *encoded, const double *peer)
+static void slow_step(slow *x, int s, const fl_event *e, const double *encoded)
 {
     const char *name = s ? "payee" : "payer";
     bool first = !x->known[s];
     int64_t dt = first ? 0 : e->time_us - x->last[s];
-    double in[D], gx[3 * H], gh[3 * H], add[D] = {0};
+    double in[D], gx[3 * H], gh[3 * H];
 
-    if (peer) slow_linear(add, peer, tensor(x, "payee.peer.w", "", ""), NULL, H, D);
     for (int i = 0; i < D; i++)
-        in[i] = encoded[i] + add[i] +
+        in[i] = encoded[i] +
                 (double)tensor(x, "%s.dt.table", name, "")[(int)fl_dt_token(dt, first) * D + i] +
                 (double)tensor(x, "%s.dt.w", name, "")[i] *
                     (dt > 0 ? log1p((double)dt * 1e-6) / 10 : 0);
-    slow_linear(gx, in, tensor(x, "%s.gru.wx", name, ""), tensor(x, "%s.gru.bx", name, ""), D,
-                3 * H);
-    slow_linear(gh, x->h[s], tensor(x, "%s.gru.wh", name, ""), tensor(x, "%s.gru.bh", name, ""), H,
-                3 * H);
+    slow_linear(gx, in, tensor(x, "gru.wx", "", ""), tensor(x, "gru.bx", "", ""), D, 3 * H);
+    slow_linear(gh, x->h[s], tensor(x, "gru.wh", "", ""), tensor(x, "gru.bh", "", ""), H, 3 * H);
     for (int i = 0; i < H; i++) {
         double r = sigmoid(gx[i] + gh[i]), z = sigmoid(gx[H + i] + gh[H + i]);
         x->h[s][i] = (1 - z) * tanh(gx[2 * H + i] + r * gh[2 * H + i]) + z * x->h[s][i];
@@ -362,7 +359,7 @@ static void check_equations(const char *tier, uint64_t seed, double tolerance)
             uint32_t gap = fl_dt_token(e.time_us - x.last[s], !x.known[s]);
             slow_surprise(&x, s, &tokens, gap, want);
             slow_remember(&x, s, &tokens, gap);
-            slow_step(&x, s, &e, encoded, s && e.entity[0] != FL_NONE ? x.h[0] : NULL);
+            slow_step(&x, s, &e, encoded);
             for (uint32_t t = 0; t < T; t++)
                 assert_true(fabs((double)surprise[t] - want[t]) < tolerance);
             for (int k = 0; k < H; k++) assert_true(fabs((double)h[k] - x.h[s][k]) < tolerance);

@@ -42,7 +42,7 @@ static void pass_by(const fl_products *products, fl_worker *k, const fl_net *net
     assert_int_equal(fl_packs_new(&packs, net, products,
                                   FL_PACK_HEADS | (pass.train ? FL_PACK_BACKWARD : 0), NULL),
                      FLORIN_OK);
-    for (uint32_t i = 0; i < 3; i++) fl_packs_fill(packs, net, pass.stream, i, 3);
+    for (uint32_t i = 0; i < 3; i++) fl_packs_fill(packs, net, i, 3);
     pass.packs = packs;
     fl_worker_pass(k, net, rows, &pass);
     fl_packs_free(packs);
@@ -126,38 +126,27 @@ static void check_gradients(int stream, double dropout)
     fl_window *w = fl_worker_window(k);
     w->weight[5] = 0;
     w->weight[11] *= 3;
-    uint16_t *peer = fl_alloc((size_t)rows->count * n->h, sizeof *peer);
-    for (size_t i = 0; i < (size_t)rows->count * n->h; i++) {
-        float x = (float)fl_rng_normal(&r) * 0.5f;
-        net->ops->to_bf16(&peer[i], &x, 1);
-    }
     point p = {.k = k,
                .net = net,
                .rows = rows,
-               .pass = {.stream = stream,
-                        .train = true,
-                        .encoder = stream == 0,
-                        .seed = 77,
-                        .dropout = dropout,
-                        .peer = stream ? peer : NULL},
+               .pass = {.stream = stream, .train = true, .seed = 77, .dropout = dropout},
                .states = (size_t)6 * n->h};
     p.state = fl_alloc(p.states, sizeof *p.state);
     for (size_t i = 0; i < p.states; i++) p.state[i] = (float)fl_rng_normal(&r) * 0.3f;
     loss_at(&p);
     float *gradient = fl_alloc(net->total, sizeof *gradient);
     memcpy(gradient, fl_worker_gradient(k), net->total * sizeof *gradient);
-    size_t from, to;
-    fl_pass_range(net, &p.pass, &from, &to);
+    const fl_net_stream *own = &net->stream[stream];
     uint32_t checked = 0;
     for (uint32_t i = 0; i < net->parameters; i++) {
-        bool trained = net->offset[i] >= from && net->offset[i] < to;
+        size_t at = net->offset[i];
+        bool trained = at < net->shared_to || (at >= own->from && at < own->to);
         if (trained) check_parameter(&p, i, gradient, &r);
         checked += trained;
     }
     assert_true(checked >= 19);
     free(gradient);
     free(p.state);
-    free(peer);
     fl_lanes_free(lanes);
     fl_worker_free(k);
     fl_net_free(net);
@@ -231,7 +220,7 @@ static void test_same_bytes(void **state)
     fl_log_close(log);
 }
 
-/* Stopped again and again, in both streams, then finished: the bytes of a run that never stopped. */
+/* Stopped again and again, then finished: the bytes of a run that never stopped. */
 static void test_resume(void **state)
 {
     fl_train_config c = small_train_config();
@@ -428,14 +417,13 @@ typedef struct {
     const fl_net *net;
     const fl_rows *rows;
     float *nats; /* [rows][streams][targets] */
-    uint16_t *peer;
 } forward;
 
 /* Each history alone, in one window. */
 static void forward_stream(forward *f, int stream)
 {
     const fl_sequences *q = &f->rows->stream[stream];
-    uint32_t T = f->net->targets, H = f->net->network->h;
+    uint32_t T = f->net->targets;
 
     for (uint32_t e = 0; e < q->entities; e++) {
         uint32_t n = (uint32_t)(q->start[e + 1] - q->start[e]);
@@ -448,15 +436,11 @@ static void forward_stream(forward *f, int stream)
             w->fresh[i] = i == 0;
             w->weight[i] = 1;
         }
-        fl_pass pass = {.stream = stream, .peer = stream ? f->peer : NULL};
+        fl_pass pass = {.stream = stream};
         pass_now(k, f->net, f->rows, pass);
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n; i++)
             memcpy(f->nats + ((size_t)w->row[i] * 2 + (uint32_t)stream) * T,
                    fl_worker_nats(k) + (size_t)i * T, T * sizeof(float));
-            if (!stream)
-                f->net->ops->to_bf16(f->peer + (size_t)w->row[i] * H,
-                                     fl_worker_after(k) + (size_t)i * H, H);
-        }
         fl_worker_free(k);
     }
 }
@@ -482,8 +466,7 @@ static void test_equals_inference(void **state)
     assert_int_equal(train(log, &c, path, 2, false, 0, NULL), FLORIN_OK);
     assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
     fixture_load_weights(net, path);
-    forward f = {net, rows, fl_calloc((size_t)rows->count * 2 * net->targets, sizeof(float)),
-                 fl_calloc((size_t)rows->count * n->h, sizeof(uint16_t))};
+    forward f = {net, rows, fl_calloc((size_t)rows->count * 2 * net->targets, sizeof(float))};
     forward_stream(&f, 0);
     forward_stream(&f, 1);
     if (fl_model_open(&m, path, NULL, &err)) fail_msg("%s", err.message);
@@ -505,7 +488,6 @@ static void test_equals_inference(void **state)
     fl_encode_close(e);
     fl_model_close(m);
     free(f.nats);
-    free(f.peer);
     fl_net_free(net);
     fixture_rows_free(rows, n, plan, log);
 }
@@ -588,7 +570,7 @@ static void signals(const char *tier)
     assert_int_equal(fl_worker_new(&k, net, 16, 16, true, NULL), FLORIN_OK);
     assert_int_equal(fl_lanes_new(&l, rows, 0, 16, 1, NULL), FLORIN_OK);
     fl_lanes_next(l, &k, 1, 16);
-    fl_pass pass = {.stream = 0, .train = true, .encoder = true};
+    fl_pass pass = {.stream = 0, .train = true};
     float *want = fl_alloc(net->total, sizeof *want);
     pass_by(products, k, net, rows, pass);
     memcpy(want, fl_worker_gradient(k), net->total * sizeof *want);

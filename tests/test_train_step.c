@@ -68,7 +68,7 @@ static fl_packs *packs_of(const fixture *f, const fl_products *products, uint32_
     assert_non_null(products);
     assert_int_equal(fl_packs_new(&p, f->net, products, FL_PACK_HEADS | FL_PACK_BACKWARD, NULL),
                      FLORIN_OK);
-    for (uint32_t i = 0; i < parts; i++) fl_packs_fill(p, f->net, 0, i, parts);
+    for (uint32_t i = 0; i < parts; i++) fl_packs_fill(p, f->net, i, parts);
     return p;
 }
 
@@ -108,7 +108,7 @@ static float *gradient_of(const fixture *f, const fl_products *products, float *
 {
     fl_packs *packs = packs_of(f, products, 1);
     fl_worker *k = worker_of(f, 0, ALL_LANES);
-    fl_pass pass = {.train = true, .encoder = true, .packs = packs};
+    fl_pass pass = {.train = true, .packs = packs};
     float *g = fl_alloc(f->net->total, sizeof *g);
 
     fl_worker_pass(k, f->net, f->rows, &pass);
@@ -132,7 +132,7 @@ static void check_tiles(const char *name, bool dense)
     float *nats = fl_calloc(N * T, sizeof *nats), *sum = fl_calloc(f.net->total, sizeof *sum);
     float *whole = gradient_of(&f, fl_products_get(NULL, false), nats);
     fl_packs *packs = packs_of(&f, fl_products_get(NULL, false), 3);
-    fl_pass pass = {.train = true, .encoder = true, .packs = packs};
+    fl_pass pass = {.train = true, .packs = packs};
     for (uint32_t l = 0; l < ALL_LANES; l++) {
         fl_worker *k = worker_of(&f, l, 1);
         for (uint32_t t = 0; t < ALL_STEPS; t++)
@@ -209,17 +209,19 @@ typedef struct {
     fixture *f;
     fl_team *team;
     fl_packs *packs;
-    fl_worker *worker[2];
+    fl_worker *worker[4]; /* the payer's two, the payee's two */
 } step;
 
 static void run_step(void *arg, uint32_t thread)
 {
     step *s = arg;
-    fl_pass pass = {.train = true, .encoder = true, .packs = s->packs};
 
-    fl_packs_fill(s->packs, s->f->net, 0, thread, 2);
+    fl_packs_fill(s->packs, s->f->net, thread, 2);
     fl_team_meet(s->team);
-    fl_worker_pass(s->worker[thread], s->f->net, s->f->rows, &pass);
+    for (int stream = 0; stream < FL_STREAMS; stream++) {
+        fl_pass pass = {.stream = stream, .train = true, .packs = s->packs};
+        fl_worker_pass(s->worker[2 * (uint32_t)stream + thread], s->f->net, s->f->rows, &pass);
+    }
 }
 
 static void test_nothing_is_allocated(void **state)
@@ -232,17 +234,17 @@ static void test_nothing_is_allocated(void **state)
     open_fixture(&f, "allocation", false);
     if (fl_team_size(s.team) != 2) skip();
     s.packs = packs_of(&f, fl_products_get(NULL, false), 1);
-    for (uint32_t i = 0; i < 2; i++) s.worker[i] = worker_of(&f, i * 8, 8);
+    for (uint32_t i = 0; i < 4; i++) s.worker[i] = worker_of(&f, i % 2 * 8, 8);
     assert_int_equal(fl_optimiser_new(&adam, f.net, s.team, NULL), FLORIN_OK);
     adam.rate = 1e-3;
     adam.clip = 1;
     uint64_t before = allocation_count();
     for (int i = 0; i < 3; i++) {
         fl_team_run(s.team, run_step, &s);
-        assert_true(fl_optimiser_step(&adam, f.net, s.worker, 2, 0, f.net->stream[0].to) > 0);
+        assert_true(fl_optimiser_step(&adam, f.net, s.worker, 4) > 0);
     }
     assert_int_equal(allocation_count(), before);
-    for (uint32_t i = 0; i < 2; i++) fl_worker_free(s.worker[i]);
+    for (uint32_t i = 0; i < 4; i++) fl_worker_free(s.worker[i]);
     fl_optimiser_free(&adam);
     fl_packs_free(s.packs);
     fl_team_free(s.team);

@@ -20,7 +20,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
         {"--hidden", CLI_INT, &hidden, "N", "width of an entity's state (default 256)"},
         {"--width", CLI_INT, &width, "N", "width of the event encoder (default 128)"},
         {"--epochs", CLI_NUMBER, &o.epochs, "X", "passes over the events (default 3)"},
-        {"--steps", CLI_INT, &steps, "N", "at most so many steps per stream"},
+        {"--steps", CLI_INT, &steps, "N", "at most so many steps"},
         {"--minutes", CLI_NUMBER, &o.minutes, "X", "stop training after so many minutes"},
         {"--seed", CLI_INT, &seed, "N", "seed of all draws (default 1)"},
         {"--rate", CLI_NUMBER, &o.rate, "X", "highest learning rate (default 0.002)"},

@@ -119,6 +119,7 @@ INLINE void tile(uint32_t R, uint32_t P, float *y, size_t ldy, const float *x, s
     }
 TILE_OF(1, 4)
 TILE_OF(1, 1)
+TILE_OF(2, 2)
 TILE_OF(4, 1)
 TILE_OF(12, 1)
 
@@ -128,10 +129,13 @@ static void linear(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
     const float *data = w->data;
     uint32_t c = 0;
 
-    /* One row: four panels at a time keep eight chains of four cycles in flight. */
+    /* One row or two: several panels at a time keep eight chains of four cycles in flight. */
     if (rows == 1)
         for (; c + 4 * PANEL <= w->out; c += 4 * PANEL)
             tile_1x4(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL, PANEL);
+    if (rows == 2)
+        for (; c + 2 * PANEL <= w->out; c += 2 * PANEL)
+            tile_2x2(y + c, ldy, x, ldx, data + (size_t)c * w->in, w->in, b ? b + c : NULL, PANEL);
     for (; c < w->out; c += PANEL) {
         const float *panel = data + (size_t)c * w->in, *bias = b ? b + c : NULL;
         int n = w->out - c < PANEL ? (int)(w->out - c) : PANEL;
@@ -221,6 +225,39 @@ TILE void tile8_one(float *y, const uint8_t *x, float unit, const panel8 *p)
     finish8(y, s1[0], p, LANE, unit);
 }
 
+/* Two rows, as the streams of one event: two chains for each row and half of the panel. */
+TILE void tile8_two(float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
+                    const panel8 *p)
+{
+    __m512i s0[4], s1[4];
+    uint32_t k = 0;
+    const int8_t *w = p->q;
+
+    for (int i = 0; i < 4; i++) s0[i] = s1[i] = _mm512_setzero_si512();
+    for (; k + 2 <= p->words; k += 2, w += 2 * PANEL * 4) UNROLL for (uint32_t i = 0; i < 2; i++)
+        {
+            __m512i a = word(x + (size_t)(k + i) * 4), b = word(x + ldx + (size_t)(k + i) * 4);
+            const int8_t *v = w + i * PANEL * 4;
+            __m512i w0 = _mm512_load_si512(v), w1 = _mm512_load_si512(v + 64);
+            s0[i] = _mm512_dpbusd_epi32(s0[i], a, w0);
+            s1[i] = _mm512_dpbusd_epi32(s1[i], a, w1);
+            s0[2 + i] = _mm512_dpbusd_epi32(s0[2 + i], b, w0);
+            s1[2 + i] = _mm512_dpbusd_epi32(s1[2 + i], b, w1);
+        }
+    if (k < p->words) {
+        __m512i a = word(x + (size_t)k * 4), b = word(x + ldx + (size_t)k * 4);
+        __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + 64);
+        s0[0] = _mm512_dpbusd_epi32(s0[0], a, w0);
+        s1[0] = _mm512_dpbusd_epi32(s1[0], a, w1);
+        s0[2] = _mm512_dpbusd_epi32(s0[2], b, w0);
+        s1[2] = _mm512_dpbusd_epi32(s1[2], b, w1);
+    }
+    for (uint32_t r = 0; r < 2; r++) {
+        finish8(y + r * ldy, _mm512_add_epi32(s0[2 * r], s0[2 * r + 1]), p, 0, unit[r]);
+        finish8(y + r * ldy, _mm512_add_epi32(s1[2 * r], s1[2 * r + 1]), p, LANE, unit[r]);
+    }
+}
+
 INLINE void tile8(uint32_t R, float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
                   const panel8 *p)
 {
@@ -279,6 +316,8 @@ static void block8(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
             tile8_12(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
         for (; r + 4 <= rows; r += 4)
             tile8_4(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
+        for (; r + 2 <= rows; r += 2)
+            tile8_two(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
         for (; r < rows; r++) tile8_one(y + r * ldy + c, q + r * wide, unit[r], &p);
     }
 }

@@ -2,9 +2,9 @@
  * is the one there is; a causal transformer over a bounded window fits the same table: its state is h, then the keys and
  * values of its window. Training's half is train/backbone.h.
  *
- * A state is `state` floats: first h [H], which heads, the other stream and embeddings read, then what else the backbone
- * keeps. One event costs two products, whatever the backbone: x with wx, and h with [wh | heads], where the columns of wh
- * are what the step needs of the state before. */
+ * A state is `state` floats: first h [H], which heads and embeddings read, then what else the backbone
+ * keeps. One event costs two products, whatever the backbone: x with wx, and h with wh, whose columns are what the step
+ * needs of the state before. Both streams share these weights and go through each product together. */
 #ifndef FL_BACKBONE_H
 #define FL_BACKBONE_H
 

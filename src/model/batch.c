@@ -15,10 +15,10 @@ struct fl_model_batch {
     } * last; /* [slots] latest event of a state, while waves are dealt */
     float *block;
     float *numbers, *hidden, *more, *encoded; /* [max][U], [max][2D], [max][D], [max][D] */
-    float *h, *from_h, *x, *gx,
-        *peer; /* [max][state], [max][3H + logits], [max][D], [max][3H], [max][H] */
+    float *h, *gh, *x, *gx;                   /* [max][state], [max][own], [max][D], [max][input] */
+    float *logits;                            /* [max][logits] */
     float *member;
-    size_t from_h_width;
+    size_t logits_width;
 };
 
 enum { PARTS = 10 };
@@ -26,16 +26,16 @@ enum { PARTS = 10 };
 static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_error *err)
 {
     const fl_network *n = m->network;
-    size_t D = n->d, H = n->h, logits = 0, total = 0;
+    size_t D = n->d, logits = 0, total = 0;
 
     for (int s = 0; s < FL_STREAMS; s++)
         if (m->stream[s].logits > logits) logits = m->stream[s].logits;
-    b->from_h_width = n->backbone->own(n) + logits;
+    b->logits_width = logits;
     float **part[PARTS] = {&b->numbers, &b->hidden, &b->more, &b->encoded, &b->h,
-                           &b->from_h,  &b->x,      &b->gx,   &b->peer,    &b->member};
+                           &b->gh,      &b->x,      &b->gx,   &b->logits,  &b->member};
     size_t width[PARTS] = {
-        fl_network_numbers(n), 2 * D, D, D, n->backbone->state(n), b->from_h_width, D,
-        n->backbone->input(n), H,     0};
+        fl_network_numbers(n), 2 * D,  D, D, n->backbone->state(n), n->backbone->own(n), D,
+        n->backbone->input(n), logits, 0};
     size_t offset[PARTS];
     for (int i = 0; i < PARTS; i++) {
         size_t size = i == PARTS - 1 ? fl_judge_member_size(m) : width[i] * b->max;
@@ -108,29 +108,18 @@ static uint32_t deal_waves(fl_model_batch *b, const fl_model_item *items, uint32
     return waves;
 }
 
-/* x of the wave's events: encoder, the payer's new state where there is one, and the gap. */
+/* x of the wave's events. */
 static void wave_inputs(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
                         uint32_t count, int stream)
 {
-    const fl_kernels *k = m->kernels;
-    uint32_t D = m->network->d, H = m->network->h, peers = 0;
-    bool read_peer = stream == 1 && m->network->stream[0];
+    uint32_t D = m->network->d;
 
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
-        memcpy(b->x + (size_t)r * D, b->encoded + (size_t)b->order[r] * D, D * sizeof *b->x);
-        if (!read_peer || !item->state[0]) continue;
-        memcpy(b->peer + (size_t)peers++ * H, item->row + m->embedding, H * sizeof *b->peer);
-    }
-    if (peers) k->linear(b->more, D, b->peer, H, peers, &m->stream[1].peer, NULL);
-    peers = 0;
-    for (uint32_t r = 0; r < count; r++) {
-        const fl_model_item *item = &items[b->order[r]];
         const fl_state *state = item->state[stream];
-        if (read_peer && item->state[0])
-            k->add(b->x + (size_t)r * D, b->more + (size_t)peers++ * D, D);
-        fl_infer_add_gap(m, stream, fl_infer_gap(state, item->event), !state->events,
-                         b->x + (size_t)r * D);
+        float *x = b->x + (size_t)r * D;
+        memcpy(x, b->encoded + (size_t)b->order[r] * D, D * sizeof *x);
+        fl_infer_add_gap(m, stream, fl_infer_gap(state, item->event), !state->events, x);
     }
 }
 
@@ -141,29 +130,30 @@ static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *
     const fl_stream_weights *w = &m->stream[stream];
     const fl_kernels *k = m->kernels;
     uint32_t D = m->network->d, H = m->network->h;
-    size_t wide = b->from_h_width, input = m->network->backbone->input(m->network),
+    size_t wide = b->logits_width, input = m->network->backbone->input(m->network),
            own = m->network->backbone->own(m->network),
            numbers = m->network->backbone->state(m->network);
 
     for (uint32_t r = 0; r < count; r++)
         fl_model_state_get(m, items[b->order[r]].state[stream], b->h + r * numbers,
                            (uint32_t)numbers);
-    k->linear(b->from_h, wide, b->h, numbers, count, &w->wh, w->bh);
+    k->linear(b->gh, own, b->h, numbers, count, &m->wh, m->bh);
+    k->linear(b->logits, wide, b->h, numbers, count, &w->heads, w->bias);
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
         const fl_state *state = item->state[stream];
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_judge(m, stream, b->from_h + r * wide + own, b->member, state, b->h + r * numbers,
+        fl_judge(m, stream, b->logits + r * wide, b->member, state, b->h + r * numbers,
                  &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
                  item->row + m->tail + rank * 2);
     }
     wave_inputs(m, b, items, count, stream);
-    k->linear(b->gx, input, b->x, D, count, &w->wx, w->bx);
+    k->linear(b->gx, input, b->x, D, count, &m->wx, m->bx);
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[b->order[r]];
         fl_state *state = item->state[stream];
         m->network->backbone->advance(m, stream, b->h + r * numbers, b->gx + r * input,
-                                      b->from_h + r * wide);
+                                      b->gh + r * own);
         fl_state_put(m, state, b->h + r * numbers);
         uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
         fl_infer_count(m, state, item->event, &b->tokens[b->order[r]], gap);

@@ -10,7 +10,7 @@
 #define HEADER_MAX ((size_t)256 << 20)
 #define ALIGN      64u
 #define PAD        "__pad."
-#define FORMAT     1
+#define FORMAT     2
 
 struct fl_model_file {
     char *path;

@@ -3,11 +3,12 @@
 #include "model/internal.h"
 #include <assert.h>
 
-enum { PARTS = 8 };
+enum { PARTS = 9 };
 
 struct fl_model_scratch {
     float *block; /* all below, one allocation */
-    float *numbers, *encoded, *hidden, *x, *gx, *from_h, *member, *h;
+    float *numbers, *encoded, *hidden, *logits, *member;
+    float *x, *gx, *gh, *h; /* [FL_STREAMS] rows */
 };
 
 static size_t padded(size_t floats)
@@ -30,12 +31,19 @@ florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, fl
     for (int i = 0; i < FL_STREAMS; i++)
         if (m->stream[i].logits > logits) logits = m->stream[i].logits;
     member = fl_judge_member_size(m);
-    size_t size[PARTS] =
-        {fl_network_numbers(n),        n->d,   2 * (size_t)n->d,     n->d, n->backbone->input(n),
-         n->backbone->own(n) + logits, member, n->backbone->state(n)},
+    const fl_backbone *b = n->backbone;
+    size_t size[PARTS] = {fl_network_numbers(n),
+                          n->d,
+                          2 * (size_t)n->d,
+                          logits,
+                          member,
+                          FL_STREAMS * (size_t)n->d,
+                          FL_STREAMS * (size_t)b->input(n),
+                          FL_STREAMS * (size_t)b->own(n),
+                          FL_STREAMS * (size_t)b->state(n)},
            total = 0;
-    float **part[PARTS] = {&s->numbers, &s->encoded, &s->hidden, &s->x,
-                           &s->gx,      &s->from_h,  &s->member, &s->h};
+    float **part[PARTS] = {&s->numbers, &s->encoded, &s->hidden, &s->logits, &s->member,
+                           &s->x,       &s->gx,      &s->gh,     &s->h};
     for (int i = 0; i < PARTS; i++) total += padded(size[i]);
     s->block = fl_alloc_aligned(total, sizeof *s->block);
     if (!s->block) {
@@ -113,56 +121,81 @@ void fl_infer_count(const fl_model *m, fl_state *state, const fl_event *event,
     if (state->events < UINT32_MAX) state->events++;
 }
 
-/* One stream's step: surprise from the state before, then the new state. peer: payer's new h, or NULL. */
-static void step(const fl_model *m, fl_model_scratch *s, int stream, const fl_event *event,
-                 const fl_tokens *tokens, fl_state *state, const float *peer, float *surprise,
-                 float *tail)
-{
-    const fl_stream_weights *w = &m->stream[stream];
-    const fl_kernels *k = m->kernels;
-    uint32_t D = m->network->d, H = m->network->h;
-    bool first = state->events == 0;
-    int64_t dt = fl_infer_gap(state, event);
+/* What a stream brings to an event. */
+typedef struct {
+    int stream;
+    fl_state *state;
+    int64_t dt;
+    bool first;
+    uint32_t gap;
+    float *surprise, *tail, *embedding; /* in the row */
+} side;
 
-    fl_model_state_get(m, state, s->h, m->network->backbone->state(m->network));
-    k->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
-    fl_judge(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state, s->h,
-             tokens, fl_dt_token(dt, first), surprise, tail);
-    memcpy(s->x, s->encoded, D * sizeof *s->x);
-    if (peer) {
-        k->linear(s->hidden, D, peer, H, 1, &w->peer, NULL);
-        k->add(s->x, s->hidden, D);
+/* Streams that have an entity in this event; returns how many. */
+static uint32_t sides_of(const fl_model *m, const fl_event *event, fl_state *const state[],
+                         float *row, side out[FL_STREAMS])
+{
+    const fl_network *n = m->network;
+    float *surprise = row + m->surprise, *tail = row + m->tail, *embedding = row + m->embedding;
+    uint32_t count = 0;
+
+    for (int i = 0; i < FL_STREAMS; i++) {
+        if (!n->stream[i]) continue;
+        if (state[i]) {
+            side *s = &out[count++];
+            *s = (side){.stream = i,
+                        .state = state[i],
+                        .surprise = surprise,
+                        .tail = tail,
+                        .embedding = embedding};
+            s->dt = fl_infer_gap(state[i], event);
+            s->first = state[i]->events == 0;
+            s->gap = fl_dt_token(s->dt, s->first);
+        }
+        surprise += m->targets;
+        tail += 2;
+        embedding += n->h;
     }
-    fl_infer_add_gap(m, stream, dt, first, s->x);
-    k->linear(s->gx, 0, s->x, 0, 1, &w->wx, w->bx);
-    m->network->backbone->advance(m, stream, s->h, s->gx, s->from_h);
-    fl_state_put(m, state, s->h);
-    fl_infer_count(m, state, event, tokens, fl_dt_token(dt, first));
+    return count;
 }
 
 void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *event, fl_state *payer,
                     fl_state *payee, float *row)
 {
     const fl_network *n = m->network;
-    fl_state *const state[FL_STREAMS] = {payer, payee};
+    const fl_kernels *k = m->kernels;
+    side sides[FL_STREAMS];
     fl_tokens tokens;
 
     if (!n) return;
+    const fl_backbone *b = n->backbone;
+    size_t state = b->state(n), input = b->input(n), own = b->own(n);
     memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
+    uint32_t count = sides_of(m, event, (fl_state *const[]){payer, payee}, row, sides);
     fl_network_tokens(n, event, &tokens);
-    fl_network_number_inputs(n, m->kernels, event, row, s->numbers);
+    fl_network_number_inputs(n, k, event, row, s->numbers);
     fl_infer_encode(m, 1, &tokens, s->numbers, s->hidden, s->x, s->encoded);
-    float *surprise = row + m->surprise, *tail = row + m->tail, *embedding = row + m->embedding;
-    for (int i = 0; i < FL_STREAMS; i++) {
-        if (!n->stream[i]) continue;
-        if (state[i]) {
-            const float *peer = i == 1 && n->stream[0] && payer ? row + m->embedding : NULL;
-            step(m, s, i, event, &tokens, state[i], peer, surprise, tail);
-            fl_model_state_get(m, state[i], embedding, n->h);
-        }
-        surprise += m->targets;
-        tail += 2;
-        embedding += n->h;
+    for (uint32_t i = 0; i < count; i++) {
+        float *x = s->x + (size_t)i * n->d;
+        memcpy(x, s->encoded, n->d * sizeof *x);
+        fl_infer_add_gap(m, sides[i].stream, sides[i].dt, sides[i].first, x);
+        fl_model_state_get(m, sides[i].state, s->h + i * state, (uint32_t)state);
+    }
+    if (count) {
+        k->linear(s->gh, own, s->h, state, count, &m->wh, m->bh);
+        k->linear(s->gx, input, s->x, n->d, count, &m->wx, m->bx);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const side *e = &sides[i];
+        const fl_stream_weights *w = &m->stream[e->stream];
+        float *h = s->h + i * state;
+        k->linear(s->logits, 0, h, 0, 1, &w->heads, w->bias);
+        fl_judge(m, e->stream, s->logits, s->member, e->state, h, &tokens, e->gap, e->surprise,
+                 e->tail);
+        b->advance(m, e->stream, h, s->gx + i * input, s->gh + i * own);
+        fl_state_put(m, e->state, h);
+        fl_infer_count(m, e->state, event, &tokens, e->gap);
+        fl_model_state_get(m, e->state, e->embedding, n->h);
     }
 }
 
@@ -173,7 +206,6 @@ void fl_model_predict(const fl_model *m, fl_model_scratch *s, int stream, const 
 
     assert(m->network && m->network->stream[stream] && target < m->targets);
     fl_model_state_get(m, state, s->h, m->network->h);
-    m->kernels->linear(s->from_h, 0, s->h, 0, 1, &w->wh, w->bh);
-    fl_judge_predict(m, stream, s->from_h + m->network->backbone->own(m->network), s->member, state,
-                     s->h, target, out);
+    m->kernels->linear(s->logits, 0, s->h, 0, 1, &w->heads, w->bias);
+    fl_judge_predict(m, stream, s->logits, s->member, state, s->h, target, out);
 }

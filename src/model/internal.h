@@ -13,11 +13,9 @@ typedef struct {
 } fl_head_weights;
 
 typedef struct {
-    const float *dt_table, *dt_w, *bx;
-    fl_packed wx;    /* [D][3H] */
-    fl_packed wh;    /* [H][3H + logits]: the recurrent product, all dense heads and gates in one */
-    float *bh;       /* [3H + logits] */
-    fl_packed peer;  /* [H][D], payee only */
+    const float *dt_table, *dt_w;
+    fl_packed heads; /* [H][logits]: all dense heads, clusters and gates in one */
+    float *bias;     /* [logits] */
     uint32_t logits; /* with copy the last [targets] are the gates */
     uint32_t gate;   /* first of them */
     const float *gate_w[FL_TARGETS_MAX], *gate_b[FL_TARGETS_MAX]; /* [H], [1] */
@@ -40,6 +38,8 @@ struct fl_model {
     const float *type_table, *amount_table, *hour_table, *weekday_table, *day_table;
     const float *num_b, *mlp_b1, *mlp_b2;
     fl_packed num_w, mlp_w1, mlp_w2;
+    fl_packed wx, wh; /* of the backbone, for both streams: [D][input], [H][own] */
+    const float *bx, *bh;
     fl_stream_weights stream[FL_STREAMS];
 
     uint32_t features, surprise, tail, embedding, width; /* row */

@@ -63,34 +63,31 @@ static fl_packed pack(loader *l, const float *w, uint32_t in, uint32_t out)
     return p;
 }
 
-/* [H][3H + logits]: the recurrent matrix, then the transposed tables of the heads. */
-static void load_from_h(loader *l, int s, const float *wh, const float *bh, const float **w,
-                        const float **b)
+/* [H][logits]: the transposed tables of the heads, side by side. */
+static void load_heads(loader *l, int s, const float **w, const float **b)
 {
     fl_model *m = l->m;
     fl_stream_weights *sw = &m->stream[s];
-    size_t H = m->network->h, own = m->network->backbone->own(m->network), all = own + sw->logits;
+    size_t H = m->network->h, all = sw->logits;
     float *joined = fl_alloc(H * all, sizeof *joined);
 
-    sw->bh = fl_alloc(all, sizeof *sw->bh);
-    if (!joined || !sw->bh) {
+    sw->bias = fl_alloc(all, sizeof *sw->bias);
+    if (!joined || !sw->bias) {
         l->st = fl_fail(l->err, FLORIN_ENOMEM, "model: out of memory for weights");
         free(joined);
         return;
     }
-    memcpy(sw->bh, bh, own * sizeof *bh);
-    for (size_t k = 0; k < H; k++) memcpy(joined + k * all, wh + k * own, own * sizeof *wh);
     for (uint32_t t = 0; t < m->targets; t++) {
-        size_t first = own + sw->head[t].logit, n = sw->head[t].width;
-        memcpy(sw->bh + first, b[t], n * sizeof *bh);
+        size_t first = sw->head[t].logit, n = sw->head[t].width;
+        memcpy(sw->bias + first, b[t], n * sizeof *sw->bias);
         for (size_t k = 0; k < H; k++)
             for (size_t i = 0; i < n; i++) joined[k * all + first + i] = w[t][i * H + k];
         if (!m->network->copy) continue;
-        size_t gate = own + sw->gate + t;
-        sw->bh[gate] = *sw->gate_b[t];
+        size_t gate = sw->gate + t;
+        sw->bias[gate] = *sw->gate_b[t];
         for (size_t k = 0; k < H; k++) joined[k * all + gate] = sw->gate_w[t][k];
     }
-    sw->wh = pack(l, joined, (uint32_t)H, (uint32_t)all);
+    sw->heads = pack(l, joined, (uint32_t)H, (uint32_t)all);
     free(joined);
 }
 
@@ -100,15 +97,10 @@ static void load_stream(loader *l, int s)
     const fl_network *n = m->network;
     fl_stream_weights *sw = &m->stream[s];
     const char *name = stream_name[s];
-    const float *w[FL_TARGETS_MAX], *b[FL_TARGETS_MAX], *wx, *wh, *bh, *peer = NULL;
+    const float *w[FL_TARGETS_MAX], *b[FL_TARGETS_MAX];
 
     sw->dt_table = weights(l, "%s.dt.table", name);
     sw->dt_w = weights(l, "%s.dt.w", name);
-    wx = weights(l, "%s.%s.wx", name, n->backbone->name);
-    wh = weights(l, "%s.%s.wh", name, n->backbone->name);
-    sw->bx = weights(l, "%s.%s.bx", name, n->backbone->name);
-    bh = weights(l, "%s.%s.bh", name, n->backbone->name);
-    if (s == 1 && n->stream[0]) peer = weights(l, "payee.peer.w");
     for (uint32_t t = 0; t < m->targets; t++) {
         const fl_target *target = &m->target[t];
         fl_head_weights *head = &sw->head[t];
@@ -131,9 +123,7 @@ static void load_stream(loader *l, int s)
     sw->gate = sw->logits;
     if (n->copy) sw->logits += m->targets;
     if (l->st) return;
-    sw->wx = pack(l, wx, n->d, n->backbone->input(n));
-    if (peer) sw->peer = pack(l, peer, n->h, n->d);
-    load_from_h(l, s, wh, bh, w, b);
+    load_heads(l, s, w, b);
 }
 
 static florin_status load_weights(fl_model *m, florin_error *err)
@@ -156,6 +146,11 @@ static florin_status load_weights(fl_model *m, florin_error *err)
     m->mlp_b1 = weights(&l, "mlp.b1");
     m->mlp_w2 = pack(&l, weights(&l, "mlp.w2"), 2 * n->d, n->d);
     m->mlp_b2 = weights(&l, "mlp.b2");
+    const fl_backbone *b = n->backbone;
+    m->wx = pack(&l, weights(&l, "%s.wx", b->name), n->d, b->input(n));
+    m->wh = pack(&l, weights(&l, "%s.wh", b->name), n->h, b->own(n));
+    m->bx = weights(&l, "%s.bx", b->name);
+    m->bh = weights(&l, "%s.bh", b->name);
     for (int s = 0; s < FL_STREAMS && !l.st; s++)
         if (n->stream[s]) load_stream(&l, s);
     free(list);
@@ -292,11 +287,11 @@ void fl_model_close(fl_model *m)
     fl_packed_free(&m->num_w);
     fl_packed_free(&m->mlp_w1);
     fl_packed_free(&m->mlp_w2);
+    fl_packed_free(&m->wx);
+    fl_packed_free(&m->wh);
     for (int s = 0; s < FL_STREAMS; s++) {
-        fl_packed_free(&m->stream[s].wx);
-        fl_packed_free(&m->stream[s].wh);
-        fl_packed_free(&m->stream[s].peer);
-        free(m->stream[s].bh);
+        fl_packed_free(&m->stream[s].heads);
+        free(m->stream[s].bias);
     }
     fl_arena_free(m->arena);
     fl_network_free(m->network);

@@ -223,13 +223,6 @@ static void add_stream(list *l, const fl_network *n, int stream)
 
     add(l, FL_DT_TOKENS, D, FL_INIT_TABLE, false, "%s.dt.table", s);
     add(l, 1, D, FL_INIT_TABLE, false, "%s.dt.w", s);
-    const char *b = n->backbone->name;
-    size_t input = n->backbone->input(n), own = n->backbone->own(n);
-    add(l, D, input, FL_INIT_RECURRENT, true, "%s.%s.wx", s, b);
-    add(l, H, own, FL_INIT_RECURRENT, true, "%s.%s.wh", s, b);
-    add(l, 1, input, FL_INIT_ZERO, false, "%s.%s.bx", s, b);
-    add(l, 1, own, FL_INIT_ZERO, false, "%s.%s.bh", s, b);
-    if (stream == 1 && n->stream[0]) add(l, H, D, FL_INIT_MATRIX, true, "payee.peer.w");
     uint32_t targets = fl_network_targets(n, target);
     for (uint32_t t = 0; t < targets; t++) {
         size_t clusters = fl_target_clusters(&target[t]);
@@ -248,7 +241,8 @@ static void add_stream(list *l, const fl_network *n, int stream)
 uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETERS_MAX])
 {
     list l = {out, 0};
-    size_t D = n->d;
+    size_t D = n->d, input = n->backbone->input(n), own = n->backbone->own(n);
+    const char *b = n->backbone->name;
 
     for (uint32_t i = 0; i < n->categories; i++)
         add(&l, n->vocabulary[i].tokens, D, FL_INIT_TABLE, false, "cat.%s.table", n->name[i]);
@@ -263,6 +257,10 @@ uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETE
     add(&l, 1, 2 * D, FL_INIT_ZERO, false, "mlp.b1");
     add(&l, 2 * D, D, FL_INIT_MATRIX, true, "mlp.w2");
     add(&l, 1, D, FL_INIT_ZERO, false, "mlp.b2");
+    add(&l, D, input, FL_INIT_RECURRENT, true, "%s.wx", b);
+    add(&l, n->h, own, FL_INIT_RECURRENT, true, "%s.wh", b);
+    add(&l, 1, input, FL_INIT_ZERO, false, "%s.bx", b);
+    add(&l, 1, own, FL_INIT_ZERO, false, "%s.bh", b);
     for (int s = 0; s < FL_STREAMS; s++)
         if (n->stream[s]) add_stream(&l, n, s);
     return l.count;

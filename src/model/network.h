@@ -5,8 +5,8 @@
  *           number [U] * num.w + num.b    (U: see fl_network_numbers)
  *   e_t   = e_t + relu(e_t * mlp.w1 + mlp.b1) * mlp.w2 + mlp.b2          shared by both streams, [D];
  *           hidden width 2 D
- *   x_t   = e_t + s.dt.table[bucket(dt)] + s.dt.w * log1p(dt seconds)/10 + (payee only) h_payer,t * payee.peer.w
- *   h_t   = GRU(x_t, h_{t-1})             gates r, z, n as PyTorch's nn.GRU:
+ *   x_t   = e_t + s.dt.table[bucket(dt)] + s.dt.w * log1p(dt seconds)/10
+ *   h_t   = GRU(x_t, h_{t-1})             gates r, z, n as PyTorch's nn.GRU; its weights shared by both streams:
  *           r = sig(x Wr + br + h Ur + cr), z = ..., n = tanh(x Wn + bn + r*(h Un + cn)), h' = (1-z) n + z h
  *   Targets of event t are predicted from h_{t-1} of the stream (zero state before the first event):
  *   every category field that is an input, event type (if > 1), amount bucket, dt bucket. Softmax by head; a
@@ -146,8 +146,8 @@ typedef struct {
 } fl_parameter;
 uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETERS_MAX]);
 /* names: cat.<field>.table type.table amount.table hour.table weekday.table day.table num.w num.b
- *  mlp.w1 mlp.b1 mlp.w2 mlp.b2 ; per stream s: s.dt.table s.dt.w s.gru.wx s.gru.wh s.gru.bx s.gru.bh ;
- *  payee.peer.w (if both streams) ; per target t: s.head.<t>.w [tokens][H] s.head.<t>.b [1][tokens],
+ *  mlp.w1 mlp.b1 mlp.w2 mlp.b2 gru.wx gru.wh gru.bx gru.bh ; per stream s: s.dt.table s.dt.w ;
+ *  per target t: s.head.<t>.w [tokens][H] s.head.<t>.b [1][tokens],
  *  factored also s.head.<t>.cw [clusters][H] s.head.<t>.cb ; with copy s.head.<t>.gw [1][H] s.head.<t>.gb [1][1] */
 
 json_t *fl_network_to_json(const fl_network *n);

@@ -16,9 +16,6 @@ static void stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows, 
         net->ops->add(g + q->dt_table + fl_dt_token(dt, first) * D, k->d_input + i * D, D);
         net->ops->axpy(g + q->dt_w, fl_dt_number(dt, first), k->d_input + i * D, D);
     }
-    if (q->peer != SIZE_MAX && pass->peer)
-        pass->packs->products->outer(g + q->peer, D, k->peer, k->H, k->H, k->d_input, D, D, N,
-                                     k->scratch);
 }
 
 static void scatter_row(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass,
@@ -66,5 +63,5 @@ void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, co
 {
     fl_train_backbone_of(net->network)->backward(k, net, pass);
     stream_inputs(k, net, rows, pass);
-    if (pass->encoder) encoder(k, net, rows, pass);
+    encoder(k, net, rows, pass);
 }

@@ -5,51 +5,57 @@
 #include <math.h>
 #include <unistd.h>
 
-enum { LAYOUT = 2 }; /* order of the parameters in w, m, v and best (net.c) */
+enum { LAYOUT = 3 }; /* order of the parameters in w, m, v and best (net.c) */
 
 char *fl_checkpoint_path(const char *out)
 {
     return fl_asprintf("%s.checkpoint", out);
 }
 
-static json_t *phase_json(const fl_phase *p)
+static json_t *made_json(const fl_progress_made *p)
 {
-    return json_pack("{sbsIsIsfsfsIsIsb}", "done", p->done, "steps", (json_int_t)p->steps, "events",
-                     (json_int_t)p->events, "train_nats", p->train_nats, "best",
-                     isfinite(p->best) ? p->best : -1.0, "best_step", (json_int_t)p->best_step,
-                     "judged", (json_int_t)p->judged, "stopped_early", p->stopped_early);
+    return json_pack("{sbsIs[ff]sfsIsIsisb}", "done", p->done, "steps", (json_int_t)p->steps,
+                     "nats", p->nats[0], p->nats[1], "best", isfinite(p->best) ? p->best : -1.0,
+                     "best_step", (json_int_t)p->best_step, "judged", (json_int_t)p->judged, "bad",
+                     (int)p->bad, "stopped_early", p->stopped_early);
 }
 
-static void phase_from(fl_phase *p, const json_t *j)
+static void made_from(fl_progress_made *p, const json_t *j)
 {
+    const json_t *nats = json_object_get(j, "nats");
+
     p->done = fl_json_bool(j, "done", false);
     p->steps = (uint64_t)fl_json_int(j, "steps", 0);
-    p->events = (uint64_t)fl_json_int(j, "events", 0);
-    p->train_nats = fl_json_num(j, "train_nats", 0);
+    for (size_t s = 0; s < FL_STREAMS; s++) p->nats[s] = json_number_value(json_array_get(nats, s));
     double best = fl_json_num(j, "best", -1);
     p->best = best >= 0 ? best : INFINITY;
     p->best_step = (uint64_t)fl_json_int(j, "best_step", 0);
     p->judged = (uint64_t)fl_json_int(j, "judged", 0);
+    p->bad = (uint32_t)fl_json_int(j, "bad", 0);
     p->stopped_early = fl_json_bool(j, "stopped_early", false);
 }
 
 static json_t *describe(const fl_run *r)
 {
-    return json_pack("{sis{siso*sssisisIsIsIso*so*}}", "florin", 1, "checkpoint", "layout", LAYOUT,
-                     "config", fl_train_config_json(&r->config), "data_hash", r->rows->hash,
-                     "stream", r->stream, "bad", (int)r->bad, "optimiser_steps",
-                     (json_int_t)r->optimiser.steps, "epoch",
-                     (json_int_t)(r->lanes ? r->lanes->epoch : 0), "cursor",
-                     (json_int_t)(r->lanes ? r->lanes->cursor : 0), "payer",
-                     phase_json(&r->phase[0]), "payee", phase_json(&r->phase[1]));
+    json_t *order = json_array();
+
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (r->lanes[s])
+            json_array_append_new(order,
+                                  json_pack("{sIsI}", "epoch", (json_int_t)r->lanes[s]->epoch,
+                                            "cursor", (json_int_t)r->lanes[s]->cursor));
+    return json_pack("{sis{siso*sssIso*so}}", "florin", 1, "checkpoint", "layout", LAYOUT, "config",
+                     fl_train_config_json(&r->config), "data_hash", r->rows->hash,
+                     "optimiser_steps", (json_int_t)r->optimiser.steps, "made", made_json(&r->made),
+                     "order", order);
 }
 
 florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
 {
-    uint32_t lanes = r->config.lanes, share = lanes / r->workers;
+    uint32_t lanes = r->config.lanes * (r->workers / r->config.parts), share = lanes / r->workers;
     size_t total = r->net->total, H = r->network->h;
     float *state = fl_calloc((size_t)lanes * H, sizeof *state);
-    uint64_t *place = fl_calloc((size_t)lanes * 4, sizeof *place);
+    uint64_t *place = fl_calloc((size_t)lanes * 4, sizeof *place), *at = place;
     json_t *meta = describe(r);
     char *path = fl_checkpoint_path(r->files->out);
     florin_status st = FLORIN_OK;
@@ -61,11 +67,11 @@ florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
     for (uint32_t k = 0; k < r->workers; k++)
         memcpy(state + (size_t)k * share * H, fl_worker_state(r->worker[k]),
                (size_t)share * H * sizeof *state);
-    for (uint32_t i = 0; i < lanes && r->lanes; i++) {
-        const fl_lane *l = &r->lanes->lane[i];
-        memcpy(place + (size_t)i * 4, (uint64_t[]){l->from, l->at, l->to, l->first},
-               4 * sizeof *place);
-    }
+    for (int s = 0; s < FL_STREAMS; s++)
+        for (uint32_t i = 0; r->lanes[s] && i < r->config.lanes; i++, at += 4) {
+            const fl_lane *l = &r->lanes[s]->lane[i];
+            memcpy(at, (uint64_t[]){l->from, l->at, l->to, l->first}, 4 * sizeof *at);
+        }
     const fl_tensor tensor[] = {
         {.name = "w", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->net->w},
         {.name = "m", .type = FL_F32, .dims = 1, .dim = {total}, .data = r->optimiser.m},
@@ -137,33 +143,49 @@ static florin_status load_floats(const fl_model_file *f, const char *name, float
     return st;
 }
 
-static florin_status load_lanes(fl_run *r, const fl_model_file *f, const json_t *j,
+/* A stream's lanes; p: their places. */
+static florin_status load_lanes(fl_run *r, int stream, const json_t *order, const uint64_t *p,
                                 florin_error *err)
 {
-    uint32_t lanes = r->config.lanes, share = lanes / r->workers;
-    size_t H = r->network->h;
-    const fl_tensor *state, *place;
-    florin_status st = fl_lanes_new(&r->lanes, r->rows, r->stream, lanes, r->config.seed, err);
+    fl_lanes **lanes = &r->lanes[stream];
+    florin_status st = fl_lanes_new(lanes, r->rows, stream, r->config.lanes, r->config.seed, err);
 
-    if (!st) st = fl_model_file_get(f, "state", FL_F32, 2, (size_t[]){lanes, H}, &state, err);
-    if (!st) st = fl_model_file_get(f, "place", FL_U64, 2, (size_t[]){lanes, 4}, &place, err);
     if (st) return st;
-    r->lanes->epoch = (uint64_t)fl_json_int(j, "epoch", 0);
-    r->lanes->cursor = (uint64_t)fl_json_int(j, "cursor", 0);
-    fl_lanes_order(r->lanes);
-    const uint64_t *p = place->data;
-    uint64_t rows = r->rows->stream[r->stream].rows;
-    bool sound = r->lanes->cursor <= r->lanes->units;
-    for (uint32_t i = 0; i < lanes; i++, p += 4) {
-        r->lanes->lane[i] = (fl_lane){p[0], p[1], p[2], p[3]};
+    (*lanes)->epoch = (uint64_t)fl_json_int(order, "epoch", 0);
+    (*lanes)->cursor = (uint64_t)fl_json_int(order, "cursor", 0);
+    fl_lanes_order(*lanes);
+    uint64_t rows = r->rows->stream[stream].rows;
+    bool sound = (*lanes)->cursor <= (*lanes)->units;
+    for (uint32_t i = 0; i < r->config.lanes; i++, p += 4) {
+        (*lanes)->lane[i] = (fl_lane){p[0], p[1], p[2], p[3]};
         sound = sound && p[3] <= p[0] && p[0] <= p[1] && p[1] <= p[2] && p[2] <= rows;
     }
     if (!sound)
         return fl_fail(err, FLORIN_EFORMAT, "checkpoint: places of the sequences are out of range");
-    for (uint32_t k = 0; k < r->workers; k++)
+    return FLORIN_OK;
+}
+
+static florin_status load_places(fl_run *r, const fl_model_file *f, const json_t *j,
+                                 florin_error *err)
+{
+    uint32_t streams = r->workers / r->config.parts, lanes = r->config.lanes * streams,
+             share = lanes / r->workers, read = 0;
+    size_t H = r->network->h;
+    const json_t *order = json_object_get(j, "order");
+    const fl_tensor *state, *place;
+    florin_status st = fl_model_file_get(f, "state", FL_F32, 2, (size_t[]){lanes, H}, &state, err);
+
+    if (!st) st = fl_model_file_get(f, "place", FL_U64, 2, (size_t[]){lanes, 4}, &place, err);
+    for (int s = 0; s < FL_STREAMS && !st; s++) {
+        if (!r->network->stream[s]) continue;
+        st = load_lanes(r, s, json_array_get(order, read),
+                        (const uint64_t *)place->data + (size_t)read * r->config.lanes * 4, err);
+        read++;
+    }
+    for (uint32_t k = 0; k < r->workers && !st; k++)
         memcpy(fl_worker_state(r->worker[k]), (const float *)state->data + (size_t)k * share * H,
                (size_t)share * H * sizeof(float));
-    return FLORIN_OK;
+    return st;
 }
 
 florin_status fl_checkpoint_read(fl_run *r, const fl_model_file *f, florin_error *err)
@@ -180,13 +202,8 @@ florin_status fl_checkpoint_read(fl_run *r, const fl_model_file *f, florin_error
     if (!st) st = load_floats(f, "best", r->best, r->net->total, err);
     if (st) return st;
     r->optimiser.steps = (uint64_t)fl_json_int(j, "optimiser_steps", 0);
-    r->bad = (uint32_t)fl_json_int(j, "bad", 0);
-    r->stream = fl_json_int(j, "stream", 0) ? 1 : 0;
-    for (int s = 0; s < FL_STREAMS; s++)
-        phase_from(&r->phase[s], json_object_get(j, s ? "payee" : "payer"));
-    if (!r->network->stream[r->stream])
-        return fl_fail(err, FLORIN_EFORMAT, "%s: its stream is not in the schema", path);
-    return r->phase[r->stream].done ? FLORIN_OK : load_lanes(r, f, j, err);
+    made_from(&r->made, json_object_get(j, "made"));
+    return r->made.done ? FLORIN_OK : load_places(r, f, j, err);
 }
 
 florin_status fl_checkpoint_load(fl_run *r, bool *found, florin_error *err)

@@ -91,8 +91,7 @@ static void fill(share *s)
             w->row[at] = q->row[l->at];
             w->fresh[at] = position == 0;
             if (position) w->previous[at] = q->row[l->at - 1];
-            if (j->e->slice)
-                s->slice[at] = (int8_t)j->e->slice(j->e->arg, l->entity, position, q->row[l->at]);
+            s->slice[at] = (int8_t)j->e->slice(j->e->arg, l->entity, position, q->row[l->at]);
             if (s->slice[at] >= 0) w->weight[at] = 1;
             l->at++;
         }
@@ -102,16 +101,13 @@ static void collect(share *s)
 {
     job *j = s->j;
     const fl_window *w = fl_worker_window(s->k);
-    size_t N = (size_t)w->lanes * w->steps, H = j->net->network->h;
+    size_t N = (size_t)w->lanes * w->steps;
     uint32_t T = j->net->targets;
     uint64_t passed = 0;
 
     for (size_t i = 0; i < N; i++) {
         if (w->row[i] == FL_NO_ROW) continue;
         passed++;
-        if (j->e->keep)
-            j->net->ops->to_bf16(j->e->keep + (size_t)w->row[i] * H, fl_worker_after(s->k) + i * H,
-                                 H);
         if (s->slice[i] < 0) continue;
         s->nats->events[s->slice[i]]++;
         for (uint32_t t = 0; t < T; t++)
@@ -131,7 +127,7 @@ static void run_share(void *arg, uint32_t i)
 {
     job *j = arg;
     share *s = fl_calloc(1, sizeof *s);
-    fl_pass pass = {.stream = j->e->stream, .peer = j->e->peer, .packs = j->packs};
+    fl_pass pass = {.stream = j->e->stream, .packs = j->packs};
 
     if (!s || fl_worker_new(&s->k, j->net, LANES, STEPS, false, NULL)) {
         j->status[i] = FLORIN_ENOMEM;
@@ -194,11 +190,9 @@ florin_status fl_evaluate(const fl_net *net, const fl_rows *rows, const fl_evalu
     if (!j) return fl_fail(err, FLORIN_ENOMEM, "evaluation");
     *j = (job){.net = net, .rows = rows, .e = e, .caller = pthread_self()};
     st = sort_entities(j, err);
-    if (!st)
-        st = fl_packs_new(&j->packs, net, fl_products_get(NULL, false),
-                          e->slice ? FL_PACK_HEADS : 0, err);
+    if (!st) st = fl_packs_new(&j->packs, net, fl_products_get(NULL, false), FL_PACK_HEADS, err);
     if (!st) {
-        fl_packs_fill(j->packs, net, e->stream, 0, 1);
+        fl_packs_fill(j->packs, net, 0, 1);
         if (e->stage) fl_progress(e->ctx, e->stage, 0, j->total);
         fl_parallel(e->threads, SHARES, run_share, j);
         if (e->stage && !atomic_load(&j->stop)) fl_progress(e->ctx, e->stage, j->total, j->total);
@@ -207,7 +201,7 @@ florin_status fl_evaluate(const fl_net *net, const fl_rows *rows, const fl_evalu
     }
     if (!st && atomic_load(&j->stop))
         st = fl_fail(err, FLORIN_ECANCELLED, "stopped during evaluation");
-    if (!st && out) {
+    if (!st) {
         memset(out, 0, sizeof *out);
         for (int i = 0; i < SHARES; i++)
             for (int s = 0; s < FL_SLICES; s++) {

@@ -1,4 +1,4 @@
-/* Forward passes over whole histories: held-out nats, and the payer's states that the payee's stream reads. */
+/* Forward passes over whole histories: held-out nats. */
 #ifndef FL_EVALUATE_H
 #define FL_EVALUATE_H
 
@@ -14,9 +14,7 @@ typedef int (*fl_slice)(void *arg, uint32_t entity, uint64_t position, uint32_t 
 
 typedef struct {
     int stream;
-    const uint16_t *peer; /* as in fl_pass */
-    uint16_t *keep;       /* [rows][H]: states after each row are written, NULL: not wanted */
-    fl_slice slice;       /* NULL: no loss is computed */
+    fl_slice slice;
     void *arg;
     const uint8_t *skip; /* [entities] 1: leave out; NULL: none */
     uint32_t threads;

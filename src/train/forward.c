@@ -34,7 +34,6 @@ static size_t kept_columns(const fl_net *net)
 static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
 {
     size_t N = (size_t)k->lanes * k->steps, L = k->lanes, H = k->H, D = k->D, U = k->U, at = 0;
-    bool peers = net->network->stream[0] && net->network->stream[1];
 
     struct {
         float **p;
@@ -45,7 +44,6 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->encoded, N * D},
         {&k->hidden, N * 2 * D},
         {&k->input, N * D},
-        {&k->peer, peers ? N * H : 0},
         {&k->gates, N * 3 * H},
         {&k->recurrent, N * 3 * H},
         {&k->before, N * H},
@@ -150,11 +148,6 @@ const float *fl_worker_nats(const fl_worker *k)
     return k->nats;
 }
 
-const float *fl_worker_after(const fl_worker *k)
-{
-    return k->after;
-}
-
 /* ---- forward ---- */
 
 bool fl_field_lost(const fl_pass *pass, uint32_t row, uint32_t field)
@@ -213,12 +206,12 @@ static void encode(fl_worker *k, const fl_net *net, const fl_rows *rows, const f
     p->product(k->input, D, k->hidden, 2 * D, N, &packs->mlp2.forward, true, k->scratch);
 }
 
-/* What the stream adds to the shared encoding: the gap since its entity's last event, and the payer's state. */
+/* What the stream adds to the shared encoding: the gap since its entity's last event. */
 static void add_stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *rows,
                               const fl_pass *pass)
 {
     const fl_net_stream *q = &net->stream[pass->stream];
-    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D, H = k->H;
+    size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D;
 
     for (uint32_t i = 0; i < N; i++) {
         uint32_t row = k->window.row[i], previous = k->window.previous[i];
@@ -228,31 +221,15 @@ static void add_stream_inputs(fl_worker *k, const fl_net *net, const fl_rows *ro
         net->ops->add(k->input + i * D, net->w + q->dt_table + fl_dt_token(dt, first) * D, D);
         net->ops->axpy(k->input + i * D, fl_dt_number(dt, first), net->w + q->dt_w, D);
     }
-    if (q->peer == SIZE_MAX || !pass->peer) return;
-    for (uint32_t i = 0; i < N; i++) {
-        uint32_t row = k->window.row[i];
-        if (row != FL_NO_ROW) net->ops->from_bf16(k->peer + i * H, pass->peer + (size_t)row * H, H);
-        else memset(k->peer + i * H, 0, H * sizeof(float));
-    }
-    pass->packs->products->product(k->input, D, k->peer, H, N, &pass->packs->peer.forward, true,
-                                   k->scratch);
-}
-
-void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to)
-{
-    const fl_net_stream *q = &net->stream[pass->stream];
-
-    *from = pass->encoder && q->from == net->encoder_to ? 0 : q->from;
-    *to = q->to;
 }
 
 void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
-    size_t from, to;
+    const fl_net_stream *q = &net->stream[pass->stream];
 
     if (pass->train) {
-        fl_pass_range(net, pass, &from, &to);
-        memset(k->gradient + from, 0, (net->stream[pass->stream].dense_w - from) * sizeof(float));
+        memset(k->gradient, 0, net->shared_to * sizeof(float));
+        memset(k->gradient + q->from, 0, (q->dense_w - q->from) * sizeof(float));
     }
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);

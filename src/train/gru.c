@@ -11,7 +11,6 @@ static void add_to_rows(const fl_train_ops *op, float *y, const float *x, size_t
 
 static void forward(fl_worker *k, const fl_net *net, const fl_pass *pass)
 {
-    const fl_net_stream *q = &net->stream[pass->stream];
     const fl_products *p = pass->packs->products;
     const fl_window *window = &k->window;
     size_t L = window->lanes, H = k->H, N = L * window->steps;
@@ -26,8 +25,8 @@ static void forward(fl_worker *k, const fl_net *net, const fl_pass *pass)
             else memcpy(before + l * H, state + l * H, H * sizeof(float));
         }
         p->product(gh, 3 * H, before, H, L, &pass->packs->wh.forward, false, k->scratch);
-        add_to_rows(net->ops, gx, net->w + q->bx, L, 3 * H);
-        add_to_rows(net->ops, gh, net->w + q->bh, L, 3 * H);
+        add_to_rows(net->ops, gx, net->w + net->bx, L, 3 * H);
+        add_to_rows(net->ops, gh, net->w + net->bh, L, 3 * H);
         net->ops->gru(gx, gh, before, after, L, H);
         for (size_t l = 0; l < L; l++)
             if (window->row[t * L + l] == FL_NO_ROW)
@@ -40,7 +39,6 @@ static void forward(fl_worker *k, const fl_net *net, const fl_pass *pass)
 /* Through time. Leaves the gradients of gx in gates and of gh in recurrent, and adds those of the biases. */
 static void through_time(fl_worker *k, const fl_net *net, const fl_pass *pass)
 {
-    const fl_net_stream *q = &net->stream[pass->stream];
     const fl_window *window = &k->window;
     size_t L = window->lanes, H = k->H;
     float *d = k->d_after;
@@ -49,8 +47,8 @@ static void through_time(fl_worker *k, const fl_net *net, const fl_pass *pass)
     for (size_t t = window->steps; t-- > 0;) {
         float *gates = k->gates + t * L * 3 * H, *gh = k->recurrent + t * L * 3 * H;
         net->ops->gru_back(gates, gh, k->before + t * L * H, d, L, H);
-        net->ops->column_sums(k->gradient + q->bx, gates, L, 3 * H);
-        net->ops->column_sums(k->gradient + q->bh, gh, L, 3 * H);
+        net->ops->column_sums(k->gradient + net->bx, gates, L, 3 * H);
+        net->ops->column_sums(k->gradient + net->bh, gh, L, 3 * H);
         pass->packs->products->product(d, H, gh, 3 * H, L, &pass->packs->wh.backward, true,
                                        k->scratch);
         net->ops->add(d, k->d_before + t * L * H, L * H);
@@ -61,14 +59,13 @@ static void through_time(fl_worker *k, const fl_net *net, const fl_pass *pass)
 
 static void backward(fl_worker *k, const fl_net *net, const fl_pass *pass)
 {
-    const fl_net_stream *q = &net->stream[pass->stream];
     const fl_products *p = pass->packs->products;
     size_t N = (size_t)k->window.lanes * k->window.steps, D = k->D, H = k->H;
     float *g = k->gradient;
 
     through_time(k, net, pass);
-    p->outer(g + q->wx, 3 * H, k->input, D, D, k->gates, 3 * H, 3 * H, N, k->scratch);
-    p->outer(g + q->wh, 3 * H, k->before, H, H, k->recurrent, 3 * H, 3 * H, N, k->scratch);
+    p->outer(g + net->wx, 3 * H, k->input, D, D, k->gates, 3 * H, 3 * H, N, k->scratch);
+    p->outer(g + net->wh, 3 * H, k->before, H, H, k->recurrent, 3 * H, 3 * H, N, k->scratch);
     p->product(k->d_input, D, k->gates, 3 * H, N, &pass->packs->wx.backward, false, k->scratch);
 }
 

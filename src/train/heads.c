@@ -14,7 +14,8 @@ typedef struct {
     const fl_net *net;
     const fl_rows *rows;
     const fl_net_stream *q;
-    const fl_packs *packs;
+    const fl_products *products;
+    const fl_pack *panel; /* [panels] */
     int stream;
     bool train;
     uint32_t n;          /* positions with weight */
@@ -89,8 +90,8 @@ static void plain_panel(const heads *x, uint32_t index)
 {
     fl_worker *k = x->k;
     const fl_panel *p = &x->q->panel[index];
-    const fl_pack *w = &x->packs->panel[index];
-    const fl_products *op = x->packs->products;
+    const fl_pack *w = &x->panel[index];
+    const fl_products *op = x->products;
     size_t H = k->H, stride = fl_tile_stride(p->columns), most = fl_tile_rows(p->columns);
 
     for (size_t from = 0; from < x->n; from += most) {
@@ -135,8 +136,8 @@ static void product_of(const heads *x, float *c, size_t ldc, const float *a, siz
     size_t most = FL_PRODUCT_PACKED / fl_product_bytes(k, FL_PRODUCT_COLUMNS) * FL_PRODUCT_COLUMNS;
 
     for (size_t at = 0; at < n; at += most)
-        fl_product_of(x->packs->products, c + at, ldc, a, lda, rows, b + (turned ? at * ldb : at),
-                      ldb, turned, k, n - at < most ? n - at : most, false, x->k->scratch);
+        fl_product_of(x->products, c + at, ldc, a, lda, rows, b + (turned ? at * ldb : at), ldb,
+                      turned, k, n - at < most ? n - at : most, false, x->k->scratch);
 }
 
 static void members(const heads *x, const cluster *c)
@@ -162,8 +163,8 @@ static void members(const heads *x, const cluster *c)
         op->softmax_back(logits, k->gradient + b, c->G, token, part * k->window.weight[at], total);
     }
     if (!x->train) return;
-    x->packs->products->outer(k->gradient + w, H, k->tile, stride, c->G, gathered, H, H, c->rows,
-                              k->scratch);
+    x->products->outer(k->gradient + w, H, k->tile, stride, c->G, gathered, H, H, c->rows,
+                       k->scratch);
     product_of(x, d, H, k->tile, stride, c->rows, x->net->w + w, H, false, c->G, H);
     for (size_t i = 0; i < c->rows; i++)
         op->add(x->d_states + (size_t)c->order[i] * H, d + i * H, H);
@@ -196,8 +197,8 @@ static void clusters_forward(const heads *x)
     fl_worker *k = x->k;
     const fl_panel *p = &x->q->panel[0];
 
-    x->packs->products->product(k->kept, x->K, x->states, k->H, x->n, &x->packs->panel[0].forward,
-                                false, k->scratch);
+    x->products->product(k->kept, x->K, x->states, k->H, x->n, &x->panel[0].forward, false,
+                         k->scratch);
     for (uint32_t i = 0; i < x->n; i++)
         for (uint32_t s = p->from; s < p->to; s++) {
             const fl_segment *g = &x->q->segment[s];
@@ -226,10 +227,10 @@ static void clusters_backward(const heads *x)
         }
         x->net->ops->add(d_bias + x->q->gate, row + x->q->gate, k->targets);
     }
-    x->packs->products->product(x->d_states, H, k->kept, x->K, x->n, &x->packs->panel[0].backward,
-                                true, k->scratch);
-    x->packs->products->outer(k->gradient + x->q->dense_w, H, k->kept, x->K, x->K, x->states, H, H,
-                              x->n, k->scratch);
+    x->products->product(x->d_states, H, k->kept, x->K, x->n, &x->panel[0].backward, true,
+                         k->scratch);
+    x->products->outer(k->gradient + x->q->dense_w, H, k->kept, x->K, x->K, x->states, H, H, x->n,
+                       k->scratch);
 }
 
 /* ---- all ---- */
@@ -264,7 +265,8 @@ void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const
                .net = net,
                .rows = rows,
                .q = &net->stream[pass->stream],
-               .packs = pass->packs,
+               .products = pass->packs->products,
+               .panel = pass->packs->panel[pass->stream],
                .stream = pass->stream,
                .train = pass->train};
     size_t N = (size_t)k->window.lanes * k->window.steps, H = k->H;

@@ -1,5 +1,5 @@
-/* Owns the parameters and where each lies. Invariant: offsets follow from the network's shape alone; the encoder comes
- * first, then each stream, so that what a phase trains is one range. */
+/* Owns the parameters and where each lies. Invariant: offsets follow from the network's shape alone; what the streams
+ * share comes first, then each stream's own. */
 #include "model/backbone.h"
 #include "train/net.h"
 #include <assert.h>
@@ -51,8 +51,11 @@ static size_t place_head(fl_net *net, size_t *at, size_t align, int s, uint32_t 
     return place_of(net, at, align, s, name);
 }
 
-static void place_encoder(fl_net *net, size_t *at)
+static void place_shared(fl_net *net, size_t *at)
 {
+    static const char *const part[] = {"wx", "wh", "bx", "bh"};
+    size_t *const to[] = {&net->wx, &net->wh, &net->bx, &net->bh};
+
     for (uint32_t i = 0; i < net->network->categories; i++) {
         char name[128];
         snprintf(name, sizeof name, "cat.%s.table", net->network->name[i]);
@@ -69,7 +72,12 @@ static void place_encoder(fl_net *net, size_t *at)
     net->b1 = place(net, at, 16, "mlp.b1");
     net->w2 = place(net, at, 16, "mlp.w2");
     net->b2 = place(net, at, 16, "mlp.b2");
-    net->encoder_to = take(at, 0, 16);
+    for (size_t i = 0; i < FL_LEN(part); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%.20s.%s", net->network->backbone->name, part[i]);
+        *to[i] = place(net, at, 16, name);
+    }
+    net->shared_to = take(at, 0, 16);
 }
 
 /* Order of the dense block's columns: clusters, gates, whole targets. */
@@ -117,14 +125,6 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->from = take(at, 0, 16);
     q->dt_table = place_of(net, at, 16, s, "dt.table");
     q->dt_w = place_of(net, at, 16, s, "dt.w");
-    static const char *const part[] = {"wx", "wh", "bx", "bh"};
-    size_t *const to[] = {&q->wx, &q->wh, &q->bx, &q->bh};
-    for (size_t i = 0; i < FL_LEN(part); i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%.20s.%s", net->network->backbone->name, part[i]);
-        *to[i] = place_of(net, at, 16, s, name);
-    }
-    q->peer = place_of(net, at, 16, s, "peer.w");
     place_columns(net, q);
     q->dense_w = take(at, 0, 16);
     place_dense(net, at, s, "cw", "gw", "w");
@@ -157,7 +157,7 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
     net->parameters = fl_network_parameters(network, net->list);
     net->targets = fl_network_targets(network, net->target);
     for (uint32_t i = 0; i < net->parameters; i++) net->offset[i] = SIZE_MAX;
-    place_encoder(net, &at);
+    place_shared(net, &at);
     for (int s = 0; s < FL_STREAMS; s++)
         if (network->stream[s]) place_stream(net, &at, s);
     for (uint32_t i = 0; i < net->parameters; i++)

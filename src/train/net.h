@@ -27,8 +27,8 @@ typedef struct {
 enum { FL_PANELS_MAX = FL_TARGETS_MAX + 1 };
 
 typedef struct {
-    size_t dt_table, dt_w, wx, wh, bx, bh, peer; /* offsets; peer: SIZE_MAX without */
-    size_t dense_w, dense_b;                     /* [V][H], [V] */
+    size_t dt_table, dt_w;      /* offsets */
+    size_t dense_w, dense_b;    /* [V][H], [V] */
     uint32_t V, gate, segments; /* gate: first column of the copy gates, one per target */
     fl_segment segment[FL_TARGETS_MAX];
     uint32_t panels;
@@ -46,8 +46,8 @@ typedef struct {
     uint32_t parameters, targets;
     fl_target target[FL_TARGETS_MAX];
     size_t category[FL_CATEGORIES_MAX], type, amount, hour, weekday, day;
-    size_t num_w, num_b, w1, b1, w2, b2;
-    size_t encoder_to; /* encoder: [0, encoder_to) */
+    size_t num_w, num_b, w1, b1, w2, b2, wx, wh, bx, bh;
+    size_t shared_to; /* what both streams share, encoder and backbone: [0, shared_to) */
     fl_net_stream stream[FL_STREAMS];
     size_t total;
     float *w; /* [total] */
@@ -67,12 +67,12 @@ typedef struct {
     fl_packed_matrix forward, backward;
 } fl_pack;
 
-/* The matrices of the encoder and of one stream, packed anew whenever the weights have changed; shared by all workers.
- * Members of clusters are not among them: a step may touch few of a large vocabulary. */
+/* All matrices but the members of clusters, of which a step may touch few, packed anew whenever the weights have changed;
+ * shared by all workers. */
 typedef struct {
     const fl_products *products;
     uint32_t what;
-    fl_pack numbers, mlp1, mlp2, peer, wx, wh, panel[FL_PANELS_MAX];
+    fl_pack numbers, mlp1, mlp2, wx, wh, panel[FL_STREAMS][FL_PANELS_MAX];
     void *block;
 } fl_packs;
 
@@ -82,7 +82,7 @@ florin_status fl_packs_new(fl_packs **out, const fl_net *net, const fl_products 
                            uint32_t what, florin_error *err);
 void fl_packs_free(fl_packs *p);
 /* Part `part` of `parts`, which may run at once; all must end before a pass. */
-void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, uint32_t parts);
+void fl_packs_fill(fl_packs *p, const fl_net *net, uint32_t part, uint32_t parts);
 
 /* One share of a window: what a step reads. Positions [steps][lanes]. */
 typedef struct {
@@ -102,25 +102,21 @@ fl_window *fl_worker_window(
     fl_worker *k); /* to be filled before a pass; lanes, steps may be less than the room */
 float *
 fl_worker_state(fl_worker *k); /* [lanes][H] state before the window, after the pass: after it */
-float *fl_worker_gradient(fl_worker *k);          /* [total]; only the trained range is written */
-const float *fl_worker_nats(const fl_worker *k);  /* [N][targets]: -log p, 0 where weight is 0 */
-const float *fl_worker_after(const fl_worker *k); /* [N][H] states after each event */
+float *fl_worker_gradient(
+    fl_worker *k); /* [total]; what is shared and the stream's own range are written */
+const float *fl_worker_nats(const fl_worker *k); /* [N][targets]: -log p, 0 where weight is 0 */
 
 typedef struct {
     int stream;
     bool train;    /* else no dropout, no gradient */
-    bool encoder;  /* train the encoder too */
     uint64_t seed; /* of this step's dropout */
     double dropout;
-    const uint16_t *peer;  /* [rows][H] bf16 states of the payer after each row, NULL: without */
-    const fl_packs *packs; /* of this stream's weights as they are now */
+    const fl_packs *packs; /* of the weights as they are now */
 } fl_pass;
-/* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those of the range. */
+/* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those there were. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
-/* [from, to) of the parameters that a pass trains. */
-void fl_pass_range(const fl_net *net, const fl_pass *pass, size_t *from, size_t *to);
 
-/* AdamW over a range: gradients of the workers are summed in order, clipped by their norm, applied. */
+/* AdamW over all parameters: gradients of the workers are summed in order, clipped by their norm, applied. */
 typedef struct {
     float *m, *v;   /* [total] */
     double *square; /* sums of the gradient's squares, by block */
@@ -133,8 +129,8 @@ florin_status fl_optimiser_new(fl_optimiser *o, const fl_net *net, fl_team *team
 void fl_optimiser_free(fl_optimiser *o);
 /* Forget all earlier steps. */
 void fl_optimiser_reset(fl_optimiser *o, const fl_net *net);
-/* Returns the norm before clipping; not finite: nothing was changed. Allocates nothing. */
-double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers,
-                         size_t from, size_t to);
+/* Workers: as many of each stream that the network has, the payer's first. Returns the norm before clipping; not finite:
+ * nothing was changed. Allocates nothing. */
+double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers);
 
 #endif

@@ -7,29 +7,56 @@ enum {
     BLOCK = 1 << 14
 }; /* floats: what the sum of a block leaves in the cache is little beside it */
 
+/* Parameters that the same workers have gradients of; the first of them takes the sum. */
+typedef struct {
+    size_t from, to;
+    fl_worker *const *worker;
+    uint32_t workers, blocks;
+} range;
+
 typedef struct {
     fl_optimiser *o;
     fl_net *net;
-    fl_worker *const *worker;
-    uint32_t workers, blocks;
-    size_t from, to;
+    range range[1 + FL_STREAMS];
+    uint32_t ranges, blocks;
     double norm; /* thread 0's */
 } update;
 
+static void add_range(update *u, size_t from, size_t to, fl_worker *const *worker, uint32_t workers)
+{
+    uint32_t blocks = (uint32_t)((to - from + BLOCK - 1) / BLOCK);
+
+    u->range[u->ranges++] = (range){from, to, worker, workers, blocks};
+    u->blocks += blocks;
+}
+
+/* [from, to) of block i. */
+static const range *range_of(const update *u, uint32_t i, size_t *from, size_t *to)
+{
+    const range *r = u->range;
+
+    for (; i >= r->blocks; r++) i -= r->blocks;
+    *from = r->from + (size_t)i * BLOCK;
+    *to = r->to - *from < BLOCK ? r->to : *from + BLOCK;
+    return r;
+}
+
 static void sum_block(const update *u, uint32_t i)
 {
-    size_t from = u->from + (size_t)i * BLOCK, n = u->to - from < BLOCK ? u->to - from : BLOCK;
-    float *g = fl_worker_gradient(u->worker[0]) + from;
+    size_t from, to;
+    const range *r = range_of(u, i, &from, &to);
+    float *g = fl_worker_gradient(r->worker[0]) + from;
 
-    for (uint32_t k = 1; k < u->workers; k++)
-        u->net->ops->add(g, fl_worker_gradient(u->worker[k]) + from, n);
-    u->o->square[i] = u->net->ops->squares(g, n);
+    for (uint32_t k = 1; k < r->workers; k++)
+        u->net->ops->add(g, fl_worker_gradient(r->worker[k]) + from, to - from);
+    u->o->square[i] = u->net->ops->squares(g, to - from);
 }
 
 /* The parameters that overlap block i; those with decay and those without differ. */
 static void apply_block(const update *u, uint32_t i, const fl_adam *a)
 {
-    size_t from = u->from + (size_t)i * BLOCK, to = u->to - from < BLOCK ? u->to : from + BLOCK;
+    size_t from, to;
+    const range *r = range_of(u, i, &from, &to);
     const fl_net *net = u->net;
 
     for (uint32_t p = 0; p < net->parameters; p++) {
@@ -40,7 +67,7 @@ static void apply_block(const update *u, uint32_t i, const fl_adam *a)
         fl_adam adam = *a;
         if (!net->list[p].decay) adam.decay = 1.0f;
         net->ops->adam(net->w + low, u->o->m + low, u->o->v + low,
-                       fl_worker_gradient(u->worker[0]) + low, high - low, &adam);
+                       fl_worker_gradient(r->worker[0]) + low, high - low, &adam);
     }
 }
 
@@ -72,12 +99,18 @@ static void run(void *arg, uint32_t thread)
     for (uint32_t i = thread; i < u->blocks; i += threads) apply_block(u, i, &adam);
 }
 
-double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers,
-                         size_t from, size_t to)
+double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker, uint32_t workers)
 {
-    update u = {.o = o, .net = net, .worker = worker, .workers = workers, .from = from, .to = to};
+    update u = {.o = o, .net = net};
+    uint32_t streams = 0;
 
-    u.blocks = (uint32_t)((to - from + BLOCK - 1) / BLOCK);
+    for (int s = 0; s < FL_STREAMS; s++) streams += net->network->stream[s];
+    add_range(&u, 0, net->shared_to, worker, workers);
+    for (int s = 0; s < FL_STREAMS; s++) {
+        if (!net->network->stream[s]) continue;
+        add_range(&u, net->stream[s].from, net->stream[s].to, worker, workers / streams);
+        worker += workers / streams;
+    }
     fl_team_run(o->team, run, &u);
     if (isfinite(u.norm)) o->steps++;
     return u.norm;
@@ -85,10 +118,11 @@ double fl_optimiser_step(fl_optimiser *o, fl_net *net, fl_worker *const *worker,
 
 florin_status fl_optimiser_new(fl_optimiser *o, const fl_net *net, fl_team *team, florin_error *err)
 {
-    *o = (fl_optimiser){.m = fl_alloc_aligned(net->total, sizeof(float)),
-                        .v = fl_alloc_aligned(net->total, sizeof(float)),
-                        .square = fl_calloc(net->total / BLOCK + 1, sizeof(double)),
-                        .team = team};
+    *o =
+        (fl_optimiser){.m = fl_alloc_aligned(net->total, sizeof(float)),
+                       .v = fl_alloc_aligned(net->total, sizeof(float)),
+                       .square = fl_calloc(net->total / BLOCK + 1 + FL_STREAMS + 1, sizeof(double)),
+                       .team = team};
     if (!o->m || !o->v || !o->square)
         return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", net->total);
     return FLORIN_OK;

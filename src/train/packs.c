@@ -1,5 +1,5 @@
 /* Owns the packed weights of a step. Invariant: which matrices there are and how large each is follows from the
- * network's shape; both streams have the same shape, except that only the payee's may read its peer. */
+ * network's shape. */
 #include "train/net.h"
 
 /* A matrix, where its weights lie, and how: stored [rows][cols], where y = x W has W [k][n]. */
@@ -10,23 +10,28 @@ typedef struct {
     bool inputs; /* x is an input of the network: no gradient of it */
 } matrix;
 
-enum { MATRICES_MAX = 6 + FL_PANELS_MAX };
+enum { MATRICES_MAX = 5 + FL_STREAMS * FL_PANELS_MAX };
 
-static uint32_t list(fl_packs *p, const fl_net *net, int stream, matrix *out)
+static uint32_t list(fl_packs *p, const fl_net *net, matrix *out)
 {
-    const fl_net_stream *q = &net->stream[stream];
     size_t D = net->network->d, H = net->network->h, U = fl_network_numbers(net->network);
     uint32_t n = 0;
 
     out[n++] = (matrix){&p->numbers, net->num_w, U, D, false, true};
     out[n++] = (matrix){&p->mlp1, net->w1, D, 2 * D, false, false};
     out[n++] = (matrix){&p->mlp2, net->w2, 2 * D, D, false, false};
-    out[n++] = (matrix){&p->wx, q->wx, D, 3 * H, false, false};
-    out[n++] = (matrix){&p->wh, q->wh, H, 3 * H, false, false};
-    for (uint32_t i = 0; i < q->panels && (p->what & FL_PACK_HEADS); i++)
-        out[n++] = (matrix){
-            &p->panel[i], q->dense_w + q->panel[i].first * H, H, q->panel[i].columns, true, false};
-    if (q->peer != SIZE_MAX) out[n++] = (matrix){&p->peer, q->peer, H, D, false, true};
+    out[n++] = (matrix){&p->wx, net->wx, D, 3 * H, false, false};
+    out[n++] = (matrix){&p->wh, net->wh, H, 3 * H, false, false};
+    for (int s = 0; s < FL_STREAMS && (p->what & FL_PACK_HEADS); s++) {
+        const fl_net_stream *q = &net->stream[s];
+        for (uint32_t i = 0; i < q->panels; i++)
+            out[n++] = (matrix){&p->panel[s][i],
+                                q->dense_w + q->panel[i].first * H,
+                                H,
+                                q->panel[i].columns,
+                                true,
+                                false};
+    }
     return n;
 }
 
@@ -44,8 +49,7 @@ static void place(fl_packs *p, fl_packed_matrix *to, size_t k, size_t n, size_t 
 static size_t place_all(fl_packs *p, const fl_net *net)
 {
     matrix m[MATRICES_MAX];
-    int stream = net->network->stream[1] ? 1 : 0; /* the payee's may have one more */
-    uint32_t n = list(p, net, stream, m);
+    uint32_t n = list(p, net, m);
     size_t at = 0;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -83,10 +87,10 @@ void fl_packs_free(fl_packs *p)
     free(p);
 }
 
-void fl_packs_fill(fl_packs *p, const fl_net *net, int stream, uint32_t part, uint32_t parts)
+void fl_packs_fill(fl_packs *p, const fl_net *net, uint32_t part, uint32_t parts)
 {
     matrix m[MATRICES_MAX];
-    uint32_t n = list(p, net, stream, m);
+    uint32_t n = list(p, net, m);
 
     for (uint32_t i = 0; i < n; i++) {
         size_t stored = m[i].turned ? m[i].k : m[i].n; /* columns as stored */

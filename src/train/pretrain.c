@@ -1,5 +1,5 @@
-/* One pretraining from log to model file. Owns the order of things: rows, payer's stream, its states, payee's stream,
- * measurements, file. Invariant: what decides the bytes (steps, validations, early stop) never reads a clock unless a
+/* One pretraining from log to model file. Owns the order of things: rows, steps over both streams, measurements,
+ * file. Invariant: what decides the bytes (steps, validations, early stop) never reads a clock unless a
  * time limit was asked for. */
 #include "base/file.h"
 #include "train/run.h"
@@ -40,7 +40,7 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
 {
     if (!c->hidden || c->hidden > FL_H_MAX) return out_of_range(err, "--hidden", "1 to 2048");
     if (!c->width || c->width > FL_D_MAX) return out_of_range(err, "--width", "1 to 1024");
-    if (!c->parts || c->parts > 64) return out_of_range(err, "--parts", "1 to 64");
+    if (!c->parts || c->parts > FL_PARTS_MAX) return out_of_range(err, "--parts", "1 to 64");
     if (c->lanes > 4096 || c->lanes % c->parts)
         return out_of_range(err, "--lanes", "a multiple of --parts up to 4096");
     if (c->window > 4096) return out_of_range(err, "--window", "1 to 4096");
@@ -110,7 +110,8 @@ static florin_status set_up_step(fl_run *r, florin_error *err)
 {
     florin_status st = FLORIN_OK;
 
-    r->workers = r->config.parts;
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (r->network->stream[s]) r->workers += r->config.parts;
     r->team = fl_team_new(r->threads < r->workers ? r->threads : r->workers, true);
     r->best = fl_alloc_aligned(r->net->total, sizeof(float));
     if (!r->team || !r->best) return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", r->net->total);
@@ -134,125 +135,106 @@ static florin_status set_up(fl_run *r, florin_error *err)
     if (!folder) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
     st = fl_rows_build(&r->rows, &r->network, &r->plan, r->log, &r->config, folder, r->ctx, err);
     if (!st) st = fl_net_new(&r->net, r->network, err);
-    if (!st && r->network->stream[0] && r->network->stream[1]) {
-        uint64_t memory = r->ctx && r->ctx->memory_bytes ? r->ctx->memory_bytes : (uint64_t)2 << 30;
-        st = fl_scratch_new(&r->peer, (size_t)r->rows->count * r->network->h, sizeof(uint16_t),
-                            (size_t)(memory / 4), folder, err);
-    }
     free(folder);
     if (st) return st;
     fl_net_init(r->net, r->config.seed);
-    uint64_t most = 0;
+    uint64_t most = 0; /* the larger stream's; the other's histories come round again */
     for (int s = 0; s < FL_STREAMS; s++) {
         uint64_t n = r->network->stream[s] ? train_events(r->rows, s) : 0;
         if (n > most) most = n;
-        r->phase[s] = (fl_phase){.best = INFINITY, .done = !r->network->stream[s]};
     }
     choose_sizes(&r->config, most);
-    for (int s = 0; s < FL_STREAMS; s++) {
-        if (r->phase[s].done) continue;
-        double n = r->config.epochs * (double)train_events(r->rows, s) /
-                   (double)(r->config.lanes * r->config.window);
-        r->phase[s].planned = (uint64_t)ceil(n) ? (uint64_t)ceil(n) : 1;
-        if (r->config.steps && r->phase[s].planned > r->config.steps)
-            r->phase[s].planned = r->config.steps;
-    }
+    double n = ceil(r->config.epochs * (double)most / (double)(r->config.lanes * r->config.window));
+    r->made = (fl_progress_made){.best = INFINITY, .planned = n >= 1 ? (uint64_t)n : 1};
+    if (r->config.steps && r->made.planned > r->config.steps) r->made.planned = r->config.steps;
     return set_up_step(r, err);
 }
 
 static void tear_down(fl_run *r)
 {
     for (uint32_t k = 0; k < r->workers; k++) fl_worker_free(r->worker[k]);
-    fl_lanes_free(r->lanes);
+    for (int s = 0; s < FL_STREAMS; s++) fl_lanes_free(r->lanes[s]);
     fl_optimiser_free(&r->optimiser);
     fl_packs_free(r->packs);
     fl_team_free(r->team);
     free(r->best);
-    fl_scratch_free(&r->peer);
     fl_net_free(r->net);
     fl_network_free(r->network);
     fl_fold_plan_free(r->plan);
     fl_rows_free(r->rows);
 }
 
-/* ---- one phase ---- */
+/* ---- steps ---- */
 
-static florin_status begin_phase(fl_run *r, florin_error *err)
+/* Workers of a stream. */
+static fl_worker **workers_of(fl_run *r, int stream)
+{
+    return r->worker + (stream && r->network->stream[0] ? r->config.parts : 0);
+}
+
+static florin_status begin(fl_run *r, int stream, florin_error *err)
 {
     double **counts = NULL;
     florin_status st =
-        fl_lanes_new(&r->lanes, r->rows, r->stream, r->config.lanes, r->config.seed, err);
+        fl_lanes_new(&r->lanes[stream], r->rows, stream, r->config.lanes, r->config.seed, err);
 
-    if (!st) st = fl_target_counts(&counts, r->net, r->rows, r->stream, err);
-    if (!st) fl_net_bias(r->net, r->stream, counts);
-    if (!st) fl_net_gates(r->net, r->stream, r->rows, counts);
+    if (!st) st = fl_target_counts(&counts, r->net, r->rows, stream, err);
+    if (!st) fl_net_bias(r->net, stream, counts);
+    if (!st) fl_net_gates(r->net, stream, r->rows, counts);
     fl_target_counts_free(counts);
-    fl_optimiser_reset(&r->optimiser, r->net);
-    r->bad = 0;
-    for (uint32_t k = 0; k < r->workers; k++)
-        memset(fl_worker_state(r->worker[k]), 0,
-               (size_t)(r->config.lanes / r->workers) * r->network->h * sizeof(float));
     return st;
 }
 
-/* The payer's states after every row, with the weights as they are now. */
-static florin_status keep_peer(fl_run *r, florin_error *err)
-{
-    fl_evaluation e = {.stream = 0,
-                       .keep = r->peer.data,
-                       .threads = r->threads,
-                       .ctx = r->ctx,
-                       .stage = "payer states"};
-
-    if (r->have_peer || !r->peer.data) return FLORIN_OK;
-    florin_status st = fl_evaluate(r->net, r->rows, &e, NULL, err);
-    r->have_peer = !st;
-    return st;
-}
-
-static florin_status validate(fl_run *r, uint8_t *skip, fl_nats *out, double *nats,
+/* Nats of later events by the weights as they are now; *some false: there are none. */
+static florin_status validate(fl_run *r, int stream, uint8_t *skip, double *nats, bool *some,
                               florin_error *err)
 {
-    fl_held_out held = {r->rows, r->stream};
-    fl_evaluation e = {.stream = r->stream,
-                       .peer = r->stream ? r->peer.data : NULL,
+    fl_held_out held = {r->rows, stream};
+    fl_evaluation e = {.stream = stream,
                        .slice = fl_held_out_slice,
                        .arg = &held,
                        .skip = skip,
                        .threads = r->threads,
                        .ctx = r->ctx};
-    florin_status st = fl_evaluate(r->net, r->rows, &e, out, err);
+    fl_nats *out = fl_calloc(1, sizeof *out);
+    florin_status st = out ? fl_evaluate(r->net, r->rows, &e, out, err)
+                           : fl_fail(err, FLORIN_ENOMEM, "validation");
 
     *nats = 0;
     for (uint32_t t = 0; t < r->net->targets && !st; t++) *nats += out->nats[FL_LATER][t];
-    if (!st && out->events[FL_LATER]) *nats /= (double)out->events[FL_LATER];
+    *some = !st && out->events[FL_LATER] > 0;
+    if (*some) *nats /= (double)out->events[FL_LATER];
+    free(out);
     return st;
 }
 
 /* Validate, keep the best weights, decide on stopping. */
-static florin_status judge(fl_run *r, uint8_t *skip, florin_error *err)
+static florin_status judge(fl_run *r, uint8_t *const *skip, florin_error *err)
 {
-    fl_phase *p = &r->phase[r->stream];
-    const fl_net_stream *q = &r->net->stream[r->stream];
-    size_t from = q->from == r->net->encoder_to ? 0 : q->from;
-    fl_nats *out = fl_calloc(1, sizeof *out);
-    double nats;
-    florin_status st;
+    fl_progress_made *p = &r->made;
+    double sum = 0;
+    bool any = false;
 
-    if (!out) return fl_fail(err, FLORIN_ENOMEM, "validation");
-    st = validate(r, skip, out, &nats, err);
-    bool some = !st && out->events[FL_LATER] > 0;
-    free(out);
-    if (!st) p->judged = p->steps;
-    if (!some) return st;
-    fl_run_journal(r, json_pack("{sssIsf}", "stream", r->stream ? "payee" : "payer", "step",
-                                (json_int_t)p->steps, "validation_nats", nats));
-    if (nats < p->best) {
-        p->best = nats;
+    for (int s = 0; s < FL_STREAMS; s++) {
+        double nats;
+        bool some;
+        if (!r->network->stream[s]) continue;
+        florin_status st = validate(r, s, skip[s], &nats, &some, err);
+        if (st) return st;
+        if (!some) continue;
+        any = true;
+        sum += nats;
+        fl_run_journal(r, json_pack("{sssIsf}", "stream", s ? "payee" : "payer", "step",
+                                    (json_int_t)p->steps, "validation_nats", nats));
+    }
+    p->judged = p->steps;
+    if (!any) return FLORIN_OK;
+    if (sum < p->best) {
+        p->best = sum;
         p->best_step = p->steps;
-        r->bad = 0;
-        memcpy(r->best + from, r->net->w + from, (q->to - from) * sizeof(float));
-    } else if (++r->bad >= r->config.patience && r->config.patience && p->steps < p->planned) {
+        p->bad = 0;
+        memcpy(r->best, r->net->w, r->net->total * sizeof(float));
+    } else if (++p->bad >= r->config.patience && r->config.patience && p->steps < p->planned) {
         p->stopped_early = true;
     }
     return FLORIN_OK;
@@ -260,7 +242,7 @@ static florin_status judge(fl_run *r, uint8_t *skip, florin_error *err)
 
 typedef struct {
     fl_run *r;
-    fl_pass pass;
+    fl_pass pass[FL_STREAMS]; /* of the streams that there are, in order */
 } step_job;
 
 static void run_workers(void *arg, uint32_t thread)
@@ -269,22 +251,19 @@ static void run_workers(void *arg, uint32_t thread)
     fl_run *r = j->r;
     uint32_t threads = fl_team_size(r->team);
 
-    fl_packs_fill(r->packs, r->net, r->stream, thread, threads);
+    fl_packs_fill(r->packs, r->net, thread, threads);
     fl_team_meet(r->team);
     for (uint32_t i = thread; i < r->workers; i += threads)
-        fl_worker_pass(r->worker[i], r->net, r->rows, &j->pass);
+        fl_worker_pass(r->worker[i], r->net, r->rows, &j->pass[i / r->config.parts]);
 }
 
-/* Share of the phase that is done: by steps, or by time where a limit was asked for (55 % of it for the payer). */
+/* Share of the training that is done: by steps, or by time where a limit was asked for. */
 static double progress_of(const fl_run *r)
 {
-    const fl_phase *p = &r->phase[r->stream];
-    double done = (double)p->steps / (double)p->planned;
+    double done = (double)r->made.steps / (double)r->made.planned;
 
     if (r->config.minutes > 0) {
-        bool both = r->network->stream[0] && r->network->stream[1];
-        double limit = r->config.minutes * 60e6 * (both && !r->stream ? 0.55 : 1.0);
-        double timed = (double)(fl_monotonic_us(r->ctx) - r->begun_us) / limit;
+        double timed = (double)(fl_monotonic_us(r->ctx) - r->begun_us) / (r->config.minutes * 60e6);
         if (timed > done) done = timed;
     }
     return done;
@@ -298,24 +277,26 @@ static double rate_at(const fl_train_config *c, double done)
     return c->rate_end + (c->rate - c->rate_end) * 0.5 * (1 + cos(3.14159265358979 * x));
 }
 
-static double mean_nats(const fl_run *r, uint64_t events)
+static double mean_nats(fl_run *r, int stream, uint64_t events)
 {
+    fl_worker *const *worker = workers_of(r, stream);
     double sum = 0;
 
-    for (uint32_t k = 0; k < r->workers; k++) {
-        const fl_window *w = fl_worker_window(r->worker[k]);
+    for (uint32_t k = 0; k < r->config.parts; k++) {
+        const fl_window *w = fl_worker_window(worker[k]);
         size_t n = (size_t)w->lanes * w->steps * r->net->targets;
-        for (size_t i = 0; i < n; i++) sum += (double)fl_worker_nats(r->worker[k])[i];
+        for (size_t i = 0; i < n; i++) sum += (double)fl_worker_nats(worker[k])[i];
     }
     return events ? sum / (double)events : 0;
 }
 
-/* Speed of the last half second or more; before the first is over, of what there is. */
+/* Speed of the last half second or more; before the first is over, of what there is. Each stream's events count. */
 static void count_events(fl_run *r)
 {
     int64_t now = fl_monotonic_us(r->ctx), span = now - r->counted_us;
 
-    r->counted_events += (uint64_t)r->config.lanes * r->config.window;
+    r->counted_events +=
+        (uint64_t)r->config.lanes * r->config.window * (r->workers / r->config.parts);
     if (span > 500000 || (!r->timed && span > 0))
         r->events_per_s = (double)r->counted_events * 1e6 / (double)span;
     if (span <= 500000) return;
@@ -326,49 +307,52 @@ static void count_events(fl_run *r)
 
 static florin_status one_step(fl_run *r, florin_error *err)
 {
-    fl_phase *p = &r->phase[r->stream];
-    step_job j = {
-        r,
-        {.stream = r->stream,
-         .train = true,
-         .encoder = r->net->stream[r->stream].from == r->net->encoder_to,
-         .seed = fl_mix64(r->config.seed ^ fl_mix64(p->steps * 2 + (uint64_t)r->stream + 1)),
-         .dropout = r->config.field_dropout,
-         .peer = r->stream ? r->peer.data : NULL,
-         .packs = r->packs}};
-    size_t from, to;
-    uint64_t loss = fl_lanes_next(r->lanes, r->worker, r->workers, r->config.window);
+    fl_progress_made *p = &r->made;
+    step_job j = {.r = r};
+    double nats[FL_STREAMS] = {0};
+    uint64_t loss[FL_STREAMS];
+    uint32_t streams = 0;
 
+    for (int s = 0; s < FL_STREAMS; s++) {
+        if (!r->network->stream[s]) continue;
+        j.pass[streams++] =
+            (fl_pass){.stream = s,
+                      .train = true,
+                      .seed = fl_mix64(r->config.seed ^ fl_mix64(p->steps * 2 + (uint64_t)s + 1)),
+                      .dropout = r->config.field_dropout,
+                      .packs = r->packs};
+        loss[s] = fl_lanes_next(r->lanes[s], workers_of(r, s), r->config.parts, r->config.window);
+    }
     fl_team_run(r->team, run_workers, &j);
-    fl_pass_range(r->net, &j.pass, &from, &to);
-    double nats = mean_nats(r, loss);
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (r->network->stream[s]) nats[s] = mean_nats(r, s, loss[s]);
     r->optimiser.rate = rate_at(&r->config, progress_of(r));
-    double norm = fl_optimiser_step(&r->optimiser, r->net, r->worker, r->workers, from, to);
-    if (!isfinite(norm) || !isfinite(nats))
+    double norm = fl_optimiser_step(&r->optimiser, r->net, r->worker, r->workers);
+    if (!isfinite(norm) || !isfinite(nats[0]) || !isfinite(nats[1]))
         return fl_fail(err, FLORIN_EINTERNAL,
-                       "training of the %s stream left the range of numbers at step %llu; try a "
-                       "smaller --rate",
-                       r->stream ? "payee" : "payer", (unsigned long long)p->steps);
-    p->train_nats = p->steps ? 0.95 * p->train_nats + 0.05 * nats : nats;
+                       "training left the range of numbers at step %llu; try a smaller --rate",
+                       (unsigned long long)p->steps);
+    for (int s = 0; s < FL_STREAMS; s++)
+        p->nats[s] = p->steps ? 0.95 * p->nats[s] + 0.05 * nats[s] : nats[s];
     p->steps++;
-    p->events += (uint64_t)r->config.lanes * r->config.window;
     count_events(r);
-    if (p->steps % JOURNAL_EVERY == 0)
-        fl_run_journal(r, json_pack("{sssIsfsfsfsf}", "stream", r->stream ? "payee" : "payer",
-                                    "step", (json_int_t)p->steps, "nats", nats, "norm", norm,
-                                    "rate", r->optimiser.rate, "events_per_s", r->events_per_s));
+    for (int s = 0; s < FL_STREAMS && p->steps % JOURNAL_EVERY == 0; s++)
+        if (r->network->stream[s])
+            fl_run_journal(r, json_pack("{sssIsfsfsfsf}", "stream", s ? "payee" : "payer", "step",
+                                        (json_int_t)p->steps, "nats", nats[s], "norm", norm, "rate",
+                                        r->optimiser.rate, "events_per_s", r->events_per_s));
     return FLORIN_OK;
 }
 
 static void show(const fl_run *r)
 {
-    const fl_phase *p = &r->phase[r->stream];
+    const fl_progress_made *p = &r->made;
 
-    fl_progress_note(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->steps, p->planned,
-                     "%.0f events/s, %.2f nats", r->events_per_s, p->train_nats);
+    fl_progress_note(r->ctx, "pretrain", p->steps, p->planned, "%.0f events/s, %.2f nats",
+                     r->events_per_s, p->nats[0] + p->nats[1]);
 }
 
-/* now: at the end of a phase, so that a stop in what follows loses nothing. A failure is said once, until one works. */
+/* now: at the end of training, so that a stop in what follows loses nothing. A failure is said once, until one works. */
 static void checkpoint_if_due(fl_run *r, bool now)
 {
     florin_error local = {0};
@@ -386,51 +370,45 @@ static void checkpoint_if_due(fl_run *r, bool now)
     r->save_failed = failed;
 }
 
-static bool phase_over(const fl_run *r)
+static bool over(const fl_run *r)
 {
-    const fl_phase *p = &r->phase[r->stream];
+    const fl_progress_made *p = &r->made;
 
     return p->steps >= p->planned || p->stopped_early ||
            (r->config.minutes > 0 && progress_of(r) >= 1);
 }
 
-static void end_phase(fl_run *r)
+static void end(fl_run *r)
 {
-    fl_phase *p = &r->phase[r->stream];
-    const fl_net_stream *q = &r->net->stream[r->stream];
-    size_t from = q->from == r->net->encoder_to ? 0 : q->from;
+    fl_progress_made *p = &r->made;
 
-    if (isfinite(p->best)) memcpy(r->net->w + from, r->best + from, (q->to - from) * sizeof(float));
+    if (isfinite(p->best)) memcpy(r->net->w, r->best, r->net->total * sizeof(float));
     p->done = true;
-    fl_lanes_free(r->lanes);
-    r->lanes = NULL;
-    fl_progress(r->ctx, r->stream ? "pretrain payee" : "pretrain payer", p->planned, p->planned);
+    for (int s = 0; s < FL_STREAMS; s++) {
+        fl_lanes_free(r->lanes[s]);
+        r->lanes[s] = NULL;
+    }
+    fl_progress(r->ctx, "pretrain", p->planned, p->planned);
     checkpoint_if_due(r, true);
 }
 
-/* Not at a moment when another phase's lanes are still to be dealt: the checkpoint of the last phase's end holds. */
 static florin_status stopped(fl_run *r, florin_error *err)
 {
     florin_error local = {0};
-    const char *stream = r->stream ? "payee" : "payer";
-    unsigned long long steps = r->phase[r->stream].steps;
+    unsigned long long steps = r->made.steps;
 
-    if (r->lanes && fl_checkpoint_save(r, &local))
-        return fl_fail(
-            err, FLORIN_ECANCELLED,
-            "stopped at step %llu of the %s stream; the last checkpoint stays (a new one "
-            "failed: %s)",
-            steps, stream, local.message);
-    return fl_fail(
-        err, FLORIN_ECANCELLED,
-        "stopped at step %llu of the %s stream; go on with the same command and --resume", steps,
-        stream);
+    if (fl_checkpoint_save(r, &local))
+        return fl_fail(err, FLORIN_ECANCELLED,
+                       "stopped at step %llu; the last checkpoint stays (a new one failed: %s)",
+                       steps, local.message);
+    return fl_fail(err, FLORIN_ECANCELLED,
+                   "stopped at step %llu; go on with the same command and --resume", steps);
 }
 
 /* A validation that was interrupted is done again after --resume, before the next step. */
 static bool validation_due(const fl_run *r)
 {
-    const fl_phase *p = &r->phase[r->stream];
+    const fl_progress_made *p = &r->made;
     uint64_t every = (p->planned + VALIDATIONS - 1) / VALIDATIONS;
 
     if (!p->steps || p->judged == p->steps) return false;
@@ -439,18 +417,13 @@ static bool validation_due(const fl_run *r)
            (r->config.minutes > 0 && progress_of(r) >= 1);
 }
 
-static florin_status run_phase(fl_run *r, florin_error *err)
+static florin_status take_steps(fl_run *r, uint8_t *const *skip, bool held, florin_error *err)
 {
-    uint8_t *skip = fl_calloc((size_t)r->rows->stream[r->stream].entities + 1, 1);
     florin_status st = FLORIN_OK;
 
-    if (!skip) return fl_fail(err, FLORIN_ENOMEM, "validation");
-    uint64_t held = fl_held_out_choose(r->rows, r->stream, VALIDATION_EVENTS, skip);
-    if (r->stream) st = keep_peer(r, err);
-    if (!st && !r->lanes) st = begin_phase(r, err);
     while (!st) {
         if (held && validation_due(r)) st = judge(r, skip, err);
-        if (st || phase_over(r)) break;
+        if (st || over(r)) break;
         st = one_step(r, err);
         if (st) break;
         r->steps_now++;
@@ -460,8 +433,27 @@ static florin_status run_phase(fl_run *r, florin_error *err)
         else checkpoint_if_due(r, false);
     }
     if (st == FLORIN_ECANCELLED) st = stopped(r, err);
-    if (!st) end_phase(r);
-    free(skip);
+    if (!st) end(r);
+    return st;
+}
+
+static florin_status run_steps(fl_run *r, florin_error *err)
+{
+    uint8_t *skip[FL_STREAMS] = {NULL};
+    uint64_t held = 0;
+    bool fresh = !r->lanes[0] && !r->lanes[1]; /* no checkpoint was read */
+    florin_status st = FLORIN_OK;
+
+    if (r->made.done) return FLORIN_OK;
+    for (int s = 0; s < FL_STREAMS && !st; s++) {
+        if (!r->network->stream[s]) continue;
+        skip[s] = fl_calloc((size_t)r->rows->stream[s].entities + 1, 1);
+        if (!skip[s]) st = fl_fail(err, FLORIN_ENOMEM, "validation");
+        else held += fl_held_out_choose(r->rows, s, VALIDATION_EVENTS, skip[s]);
+        if (!st && fresh) st = begin(r, s, err);
+    }
+    if (!st) st = take_steps(r, skip, held > 0, err);
+    for (int s = 0; s < FL_STREAMS; s++) free(skip[s]);
     return st;
 }
 
@@ -516,18 +508,10 @@ florin_status fl_pretrain(const fl_log *log, const fl_train_config *config,
         fl_say(ctx, FLORIN_LOG_WARN, "no checkpoint beside %s: starting from the beginning",
                files->out);
     r->begun_us = r->saved_us = r->counted_us = fl_monotonic_us(ctx);
-    for (int s = 0; s < FL_STREAMS && !st; s++) {
-        if (r->phase[s].done) continue;
-        r->stream = s;
-        st = run_phase(r, err);
-    }
-    if (!st) {
-        st = keep_peer(r, err); /* not there yet if both phases were done before --resume */
-        if (!st) st = fl_run_report(r, report, err);
-        if (st == FLORIN_ECANCELLED)
-            st = fl_fail(err, st,
-                         "stopped while measuring; go on with the same command and --resume");
-    }
+    if (!st) st = run_steps(r, err);
+    if (!st) st = fl_run_report(r, report, err);
+    if (st == FLORIN_ECANCELLED && r->made.done)
+        st = fl_fail(err, st, "stopped while measuring; go on with the same command and --resume");
     if (!st) st = save_model(r, *report, err);
     if (!st) fl_checkpoint_remove(files->out);
     if (st) {

@@ -69,7 +69,6 @@ static florin_status measure(fl_run *r, int stream, json_t *metrics, json_t *bas
     double **counts = NULL;
     fl_held_out held = {r->rows, stream};
     fl_evaluation e = {.stream = stream,
-                       .peer = stream ? r->peer.data : NULL,
                        .slice = fl_held_out_slice,
                        .arg = &held,
                        .skip = skip,
@@ -116,11 +115,12 @@ static json_t *trained_json(const fl_run *r)
         (json_int_t)r->net->total, "config", fl_train_config_json(&r->config));
 
     for (int s = 0; s < FL_STREAMS && j; s++) {
-        const fl_phase *p = &r->phase[s];
+        const fl_progress_made *p = &r->made;
         if (!r->network->stream[s]) continue;
         json_object_set_new(j, stream_name[s],
                             json_pack("{sIsIsIsb}", "steps", (json_int_t)p->steps, "best_step",
-                                      (json_int_t)p->best_step, "events", (json_int_t)p->events,
+                                      (json_int_t)p->best_step, "events",
+                                      (json_int_t)(p->steps * r->config.lanes * r->config.window),
                                       "stopped_early", p->stopped_early));
     }
     return j;
@@ -220,16 +220,14 @@ void fl_train_report_text(const florin_context *ctx, const json_t *report)
                    "the entity's last or most frequent value, smoothed with popular; decayed = its "
                    "faded counts mixed with "
                    "popular.\n");
-    for (int s = 0; s < FL_STREAMS; s++) {
-        const json_t *p = json_object_get(trained, stream_name[s]);
-        if (!p) continue;
-        fl_writef(ctx, "The %s stream took %lld steps%s.\n", stream_name[s],
-                  (long long)fl_json_int(p, "steps", 0),
-                  fl_json_bool(p, "stopped_early", false)
-                      ? ", stopped early: validation no longer improved"
-                      : "");
+    const json_t *p = json_object_get(trained, stream_name[0]);
+    if (!p) p = json_object_get(trained, stream_name[1]);
+    fl_writef(ctx, "Training took %lld steps%s.\n", (long long)fl_json_int(p, "steps", 0),
+              fl_json_bool(p, "stopped_early", false)
+                  ? ", stopped early: validation no longer improved"
+                  : "");
+    for (int s = 0; s < FL_STREAMS; s++)
         for (int k = 0; k < 2; k++) table(ctx, stream_name[s], slice_name[k], metrics, baselines);
-    }
     fl_writef(ctx, "\n");
     for (int s = 0; s < FL_STREAMS; s++)
         for (int k = 0; k < 2; k++) verdict(ctx, stream_name[s], slice_name[k], metrics, baselines);

@@ -7,12 +7,13 @@
 
 typedef struct {
     bool done;
-    uint64_t steps, planned, events; /* done, planned; events trained on */
-    double train_nats;               /* moving mean of the sum over targets */
-    double best;                /* lowest validation nats, sum over targets; INFINITY: none yet */
+    uint64_t steps, planned;
+    double nats[FL_STREAMS]; /* of training: moving mean of the sum over targets */
+    double best; /* lowest validation nats, sum over streams and targets; INFINITY: none yet */
     uint64_t best_step, judged; /* judged: step of the last validation */
+    uint32_t bad;               /* validations in a row without gain */
     bool stopped_early;
-} fl_phase;
+} fl_progress_made;
 
 typedef struct {
     const fl_log *log;
@@ -23,19 +24,15 @@ typedef struct {
     fl_network *network;
     fl_fold_plan *plan;
     fl_net *net;
-    fl_scratch peer; /* [rows][H] bf16 */
-    bool have_peer;
     fl_team *team;
-    fl_packs *packs; /* of the stream being trained, filled in each step */
-    fl_worker *worker[64];
+    fl_packs *packs;                              /* filled in each step */
+    fl_worker *worker[FL_STREAMS * FL_PARTS_MAX]; /* `parts` of each stream, the payer's first */
     uint32_t workers, threads;
     /* The state of training: what a checkpoint holds. */
-    fl_phase phase[FL_STREAMS];
-    int stream;   /* being trained */
-    uint32_t bad; /* validations in a row without gain */
+    fl_progress_made made;
     fl_optimiser optimiser;
-    float *best; /* [total] weights at the best validation */
-    fl_lanes *lanes;
+    float *best;                 /* [total] weights at the best validation */
+    fl_lanes *lanes[FL_STREAMS]; /* NULL: the network has no such stream, or training is done */
     /* Time. */
     int64_t begun_us, saved_us, counted_us;
     uint64_t counted_events, steps_now; /* steps_now: since this call began */

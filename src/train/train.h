@@ -5,10 +5,8 @@
  * never trained on and no vocabulary, bin, mean or constant of the fold sees them. A share of each stream's entities,
  * chosen by hash, is never trained on in that stream: the unseen entities.
  *
- * Streams. The payer's stream trains first, together with the encoder. Then both are frozen, its states over all rows
- * are computed with the final weights and kept (bf16), and the payee's stream trains with them as an input. So what
- * the payee reads in training is what it will read when scoring, and there is no cycle. With one stream there is one
- * phase.
+ * Streams. Payer's and payee's histories share the encoder and the recurrent weights; gaps and heads are each stream's
+ * own. A step takes as many events of each stream and adds up both losses.
  *
  * Same log before T, configuration and machine type: same bytes, whatever the number of threads: a step is always
  * split into `parts` shares whose gradients are summed in order. */
@@ -22,13 +20,13 @@ typedef struct {
     uint32_t hidden, width; /* H, D */
     uint32_t lanes,
         window;     /* sequences side by side, events of one step in each; 0: by size of the data */
-    uint32_t parts; /* shares of a step; more threads than parts stay idle */
+    uint32_t parts; /* shares of each stream's lanes in a step; a thread takes one or more */
     uint32_t vocabulary; /* largest number of known values per field */
     bool dense;          /* large vocabularies in one softmax instead of two steps */
     bool bf16;           /* products of steps in bf16; weights, moments and validations stay fp32 */
     bool int8;      /* scoring rounds weights and inputs of products to 8 bits; training does not */
-    double epochs;  /* passes over the training rows, per stream */
-    uint64_t steps; /* 0: by epochs; else at most so many per stream */
+    double epochs;  /* passes over the training rows of the larger stream */
+    uint64_t steps; /* 0: by epochs; else at most so many */
     double minutes; /* 0: none; else a limit for all training (then bytes depend on speed) */
     uint64_t seed;
     int64_t until_us;      /* T */
@@ -36,8 +34,9 @@ typedef struct {
     double valid_share, unseen_share;
     double rate, rate_end, warmup, clip, decay;
     double field_dropout; /* share of category inputs that become the unknown token */
-    uint32_t patience;    /* validations without gain before a stream stops early; 0: never */
+    uint32_t patience;    /* validations without gain before training stops early; 0: never */
 } fl_train_config;
+enum { FL_PARTS_MAX = 64 };
 
 fl_train_config fl_train_defaults(void);
 /* FLORIN_EUSAGE names the option that is out of range. */

@@ -13,7 +13,6 @@ struct fl_worker {
     float *encoded;             /* [N][D] sum of tables and numbers */
     float *hidden;              /* [N][2D] after relu */
     float *input;               /* [N][D] what enters the GRU */
-    float *peer;                /* [N][H] */
     float *gates;               /* [N][3H] gx, then r z n, then their gradient */
     float *recurrent;           /* [N][3H] gh, then its gradient */
     float *before, *after;      /* [N][H] */

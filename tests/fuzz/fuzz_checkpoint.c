@@ -9,7 +9,7 @@
 enum { ROWS = 60, ENTITIES = 4, LANES = 4, WINDOW = 4, H = 4 };
 
 static fl_schema schema = {
-    .name = "fuzz", .currency = "EUR", .kinds = 1, .categories = 1, .sources = 1};
+    .name = "fuzz", .currency = "EUR", .kinds = 2, .categories = 1, .sources = 1};
 static fl_rows rows;
 static fl_network *network;
 static fl_net *net;
@@ -46,6 +46,7 @@ static void make_rows(void)
                                     .rows = ROWS,
                                     .share = calloc((size_t)ROWS * net->targets, sizeof(float))};
     must(rows.number && rows.stream[0].share);
+    rows.stream[1] = rows.stream[0];
     for (uint32_t i = 0; i < ROWS; i++) {
         time_us[i] = i * 1000000;
         row[i] = i;
@@ -54,12 +55,27 @@ static void make_rows(void)
     memcpy(rows.hash, "genuine", 8);
 }
 
+static void next_window(void)
+{
+    for (uint32_t s = 0; s < FL_STREAMS; s++)
+        fl_lanes_next(run.lanes[s], run.worker + s * run.config.parts, run.config.parts, WINDOW);
+}
+
+static void forget_lanes(void)
+{
+    for (int s = 0; s < FL_STREAMS; s++) {
+        fl_lanes_free(run.lanes[s]);
+        run.lanes[s] = NULL;
+    }
+}
+
 static void begin(void)
 {
     static fl_train_files files;
 
     strcpy(schema.category[0].name, "mcc");
     schema.kind[0].role = FL_ROLE_PAYER;
+    schema.kind[1].role = FL_ROLE_PAYEE;
     schema.source[0].label_of = -1;
     must(!fl_network_new(&network, &schema, H, 4, 1, NULL));
     must(!fl_vocabulary_set(&network->vocabulary[0], (uint64_t[]){1, 2, 3}, 3, 0, NULL));
@@ -76,26 +92,26 @@ static void begin(void)
     run.rows = &rows;
     run.network = network;
     run.net = net;
-    run.workers = run.config.parts;
+    run.workers = FL_STREAMS * run.config.parts;
     for (uint32_t k = 0; k < run.workers; k++)
-        must(!fl_worker_new(&run.worker[k], net, LANES / run.workers, WINDOW, true, NULL));
+        must(!fl_worker_new(&run.worker[k], net, LANES / run.config.parts, WINDOW, true, NULL));
     must(!fl_packs_new(&run.packs, net, fl_products_get(NULL, false),
                        FL_PACK_HEADS | FL_PACK_BACKWARD, NULL));
     run.optimiser.m = calloc(net->total, sizeof(float));
     run.optimiser.v = calloc(net->total, sizeof(float));
     run.best = calloc(net->total, sizeof(float));
     must(run.optimiser.m && run.optimiser.v && run.best);
-    must(!fl_lanes_new(&run.lanes, &rows, 0, LANES, 1, NULL));
-    fl_lanes_next(run.lanes, run.worker, run.workers, WINDOW);
+    for (int s = 0; s < FL_STREAMS; s++)
+        must(!fl_lanes_new(&run.lanes[s], &rows, s, LANES, 1, NULL));
+    next_window();
     must(!fl_checkpoint_save(&run, NULL));
     char *file = fl_checkpoint_path(path);
     fl_model_file *f = NULL;
     must(file && !fl_model_file_open(&f, file, NULL));
     text = fl_json_text(fl_model_file_json(f));
     must(text);
-    fl_lanes_free(run.lanes);
-    run.lanes = NULL;
-    must(!fl_checkpoint_read(&run, f, NULL) && run.lanes); /* the genuine one is taken */
+    forget_lanes();
+    must(!fl_checkpoint_read(&run, f, NULL) && run.lanes[1]); /* the genuine one is taken */
     length = strlen(text);
     fl_model_file_close(f);
     unlink(file);
@@ -105,25 +121,25 @@ static void begin(void)
 /* A window from where the checkpoint says that training stood. */
 static void take(const fl_model_file *f)
 {
-    fl_pass pass = {.packs = run.packs, .stream = 0, .train = true, .encoder = true};
-
-    fl_lanes_free(run.lanes);
-    run.lanes = NULL;
-    if (fl_checkpoint_read(&run, f, NULL) || !run.lanes) return;
-    fl_lanes_next(run.lanes, run.worker, run.workers, WINDOW);
-    fl_packs_fill(run.packs, net, 0, 0, 1); /* of the weights that were read */
-    for (uint32_t k = 0; k < run.workers; k++) fl_worker_pass(run.worker[k], net, &rows, &pass);
+    forget_lanes();
+    if (fl_checkpoint_read(&run, f, NULL) || !run.lanes[0]) return;
+    next_window();
+    fl_packs_fill(run.packs, net, 0, 1); /* of the weights that were read */
+    for (uint32_t k = 0; k < run.workers; k++) {
+        fl_pass pass = {.packs = run.packs, .stream = k >= run.config.parts, .train = true};
+        fl_worker_pass(run.worker[k], net, &rows, &pass);
+    }
 }
 
 static void patched(const uint8_t *data, size_t size)
 {
-    static float zero[4096], state[LANES * H];
-    static uint64_t place[LANES * 4];
+    static float zero[8192], state[FL_STREAMS * LANES * H];
+    static uint64_t place[FL_STREAMS * LANES * 4];
     char *document = malloc(length + 1);
     json_t *meta;
     fl_model_file *f;
 
-    must(document && net->total <= 4096);
+    must(document && net->total <= 8192);
     memcpy(document, text, length + 1);
     for (; size >= 3; data += 3, size -= 3) {
         size_t at = (size_t)data[0] << 8 | data[1];
@@ -131,10 +147,12 @@ static void patched(const uint8_t *data, size_t size)
         else if (at - length < sizeof place) ((uint8_t *)place)[at - length] = data[2];
     }
     if (!fl_json_parse(&meta, document, length, "fuzz", NULL)) {
-        const fl_tensor t[] = {
-            {"w", FL_F32, 1, {net->total}, zero},    {"m", FL_F32, 1, {net->total}, zero},
-            {"v", FL_F32, 1, {net->total}, zero},    {"best", FL_F32, 1, {net->total}, zero},
-            {"state", FL_F32, 2, {LANES, H}, state}, {"place", FL_U64, 2, {LANES, 4}, place}};
+        const fl_tensor t[] = {{"w", FL_F32, 1, {net->total}, zero},
+                               {"m", FL_F32, 1, {net->total}, zero},
+                               {"v", FL_F32, 1, {net->total}, zero},
+                               {"best", FL_F32, 1, {net->total}, zero},
+                               {"state", FL_F32, 2, {FL_STREAMS * LANES, H}, state},
+                               {"place", FL_U64, 2, {FL_STREAMS * LANES, 4}, place}};
         if (json_is_object(meta) && !fl_model_file_save(path, meta, t, FL_LEN(t), NULL) &&
             !fl_model_file_open(&f, path, NULL)) {
             take(f);

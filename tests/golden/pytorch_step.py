@@ -6,8 +6,8 @@ tests/test_golden_step.c does the same steps with our code and compares. Run it 
 
     python3 -m venv V && V/bin/pip install torch==2.15.0 numpy && V/bin/python tests/golden/pytorch_step.py
 
-Steps: 1 the payer's stream with the encoder; 2 the same on the next window, states carried over; 3 the payee's stream,
-which reads the payer's states, with a fresh optimiser. Each has two windows' halves of 2 lanes x 6 steps.
+Steps take a window of each stream and add up both losses; the second goes on where the first ended, states carried over;
+the third begins anew, with a fresh optimiser. Each stream has two windows' halves of 2 lanes x 6 steps.
 """
 import bisect
 import json
@@ -47,12 +47,10 @@ def parameters():
     p["num.w"], p["num.b"] = (NUMBERS, D, True), (1, D, False)
     p["mlp.w1"], p["mlp.b1"] = (D, 2 * D, True), (1, 2 * D, False)
     p["mlp.w2"], p["mlp.b2"] = (2 * D, D, True), (1, D, False)
+    p["gru.wx"], p["gru.wh"] = (D, 3 * H, True), (H, 3 * H, True)
+    p["gru.bx"], p["gru.bh"] = (1, 3 * H, False), (1, 3 * H, False)
     for s in STREAMS:
         p[f"{s}.dt.table"], p[f"{s}.dt.w"] = (DT, D, False), (1, D, False)
-        p[f"{s}.gru.wx"], p[f"{s}.gru.wh"] = (D, 3 * H, True), (H, 3 * H, True)
-        p[f"{s}.gru.bx"], p[f"{s}.gru.bh"] = (1, 3 * H, False), (1, 3 * H, False)
-        if s == "payee":
-            p["payee.peer.w"] = (H, D, True)
         for name, tokens in targets:
             p[f"{s}.head.{name}.w"], p[f"{s}.head.{name}.b"] = (tokens, H, True), (1, tokens, False)
             p[f"{s}.head.{name}.gw"], p[f"{s}.head.{name}.gb"] = (1, H, True), (1, 1, False)
@@ -66,14 +64,13 @@ shapes = parameters()
 w = {n: torch.tensor(rng.normal(0, 0.4, (r, c)).astype(np.float32).astype(np.float64), requires_grad=True)
      for n, (r, c, _) in shapes.items()}
 
-# Rows of the log. Number inputs are stored in steps of 1/3200, peers in bf16: both exact in single precision.
+# Rows of the log. Number inputs are stored in steps of 1/3200: exact in single precision.
 category = np.stack([rng.integers(0, t, ROWS) for _, t in CATEGORIES], 1).astype(np.uint64)
 small = np.stack([rng.integers(0, t, ROWS) for t in (TYPES, AMOUNT, 24, 7, 31)], 1).astype(np.uint64)
 fixed = rng.integers(-6400, 6400, (ROWS, NUMBERS))
 numbers = (fixed.astype(np.float32) * np.float32(1 / 3200)).astype(np.float64)
 time_us = (np.cumsum(rng.integers(1, 400, ROWS) * 1000) * 1000 + 333).astype(np.uint64)
 share = rng.integers(0, 5, (len(STREAMS), ROWS, len(targets))).astype(np.float32) / 4
-peer = torch.tensor(rng.normal(0, 0.6, (ROWS, H)).astype(np.float32)).to(torch.bfloat16).to(torch.float32).numpy()
 
 NONE = 2 ** 32 - 1
 window = np.zeros((3, STEPS, LANES, 4))  # row, previous, fresh, weight
@@ -128,16 +125,14 @@ def nats_of(s, h, t, row, previous, dt_token):
 
 def forward(s, win, state):
     cell = torch.nn.GRUCell(D, H)
-    stand_ins = {"weight_ih": w[f"{s}.gru.wx"].T, "weight_hh": w[f"{s}.gru.wh"].T,
-                 "bias_ih": w[f"{s}.gru.bx"][0], "bias_hh": w[f"{s}.gru.bh"][0]}
+    stand_ins = {"weight_ih": w["gru.wx"].T, "weight_hh": w["gru.wh"].T,
+                 "bias_ih": w["gru.bx"][0], "bias_hh": w["gru.bh"][0]}
     nats, loss = np.zeros((STEPS, LANES, len(targets))), 0
     for t in range(STEPS):
         rows = win[t, :, 0].astype(np.int64)
         gaps = [gap(int(r), int(p)) for r, p in zip(rows, win[t, :, 1])]
         x = encode(rows) + w[f"{s}.dt.table"][[g[0] for g in gaps]]
         x = x + torch.tensor([[g[1]] for g in gaps]) * w[f"{s}.dt.w"]
-        if s == "payee":
-            x = x + torch.tensor(peer[rows].astype(np.float64)) @ w["payee.peer.w"]
         state = state * torch.tensor(1 - win[t, :, 2:3])
         for lane in range(LANES):
             if not win[t, lane, 3]:
@@ -165,35 +160,34 @@ def optimiser(names):
 
 for n in shapes:
     put(f"start/{n}", w[n].detach().numpy().astype(np.float32), "F32")
-state = torch.zeros(LANES, H)
 for step in range(3):
-    s = STREAMS[step == 2]
-    names = [n for n in shapes if n.startswith(s + ".") or (step < 2 and not n.startswith("payee."))]
     if step != 1:
-        adam = optimiser(names)
-        state = torch.zeros(LANES, H)
+        adam = optimiser(list(shapes))
+        state = {s: torch.zeros(LANES, H) for s in STREAMS}
     for n in shapes:
         w[n].grad = None
-    loss, nats, state = forward(s, window[step], state)
-    loss.backward()
-    put(f"nats/{step}", nats.astype(np.float32), "F32")
-    put(f"state/{step}", state.numpy().astype(np.float32), "F32")
+    total = 0
+    for s in STREAMS:
+        loss, nats, state[s] = forward(s, window[step], state[s])
+        total = total + loss
+        put(f"nats/{step}/{s}", nats.astype(np.float32), "F32")
+        put(f"state/{step}/{s}", state[s].numpy().astype(np.float32), "F32")
+    total.backward()
     if step != 1:
-        for n in names:
+        for n in shapes:
             put(f"gradient/{step}/{n}", w[n].grad.numpy().astype(np.float32), "F32")
-    norm = torch.nn.utils.clip_grad_norm_([w[n] for n in names], CLIP)
+    norm = torch.nn.utils.clip_grad_norm_(list(w.values()), CLIP)
     put(f"norm/{step}", np.array([norm.item()], np.float32), "F32")
     adam.step()
-    print(f"step {step + 1}: {s}, loss {loss.item():.6f}, norm {norm.item():.4f} (clipped at {CLIP})")
+    print(f"step {step + 1}: loss {total.item():.6f}, norm {norm.item():.4f} (clipped at {CLIP})")
     if step:
-        for n in names:
+        for n in shapes:
             put(f"after/{step}/{n}", w[n].detach().numpy().astype(np.float32), "F32")
 put("rows/category", category.astype(np.uint32), "U32")
 put("rows/small", small.astype(np.uint8), "U8")
 put("rows/fixed", fixed.astype(np.int16), "I16")
 put("rows/time_us", time_us.astype(np.int64), "I64")
 put("rows/share", share, "F32")
-put("rows/peer", peer, "F32")
 put("window", window.astype(np.float64), "F64")
 put("settings", np.array([RATE, CLIP, DECAY]), "F64")
 
