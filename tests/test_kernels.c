@@ -131,16 +131,16 @@ static void vectors_all_lengths(const fl_kernels *k)
         float *in = copy(a, n);
         ref->squash(a, in, y, scale, 10, n), k->squash(b, in, y, scale, 10, n);
         assert_memory_equal(a, b, n * sizeof *a);
-        int16_t want16[LONGEST], got16[LONGEST + 1];
+        int8_t want8[LONGEST], got8[LONGEST + 1];
         for (uint32_t i = 0; i < n; i++) y[i] *= 0.3f;
-        got16[n] = 77;
-        ref->to16(want16, y, n), k->to16(got16, y, n);
-        assert_memory_equal(got16, want16, n * sizeof *want16);
-        assert_int_equal(got16[n], 77);
-        ref->from16(a, want16, n), k->from16(b, want16, n);
+        got8[n] = 77;
+        ref->to8(want8, y, n * 977, n), k->to8(got8, y, n * 977, n);
+        assert_memory_equal(got8, want8, n * sizeof *want8);
+        assert_int_equal(got8[n], 77);
+        ref->from8(a, want8, n), k->from8(b, want8, n);
         assert_memory_equal(a, b, n * sizeof *a);
         for (uint32_t i = 0; i < n; i++)
-            assert_true(fabsf(a[i] - fminf(fmaxf(y[i], -1), 1)) < 1.6e-5f);
+            assert_true(fabsf(a[i] - fminf(fmaxf(y[i], -1), 1)) < 1.00001f / 127);
         guarded_free_all();
     }
 }
@@ -204,6 +204,39 @@ static void extremes(const fl_kernels *k)
     assert_true(y[0] == 0);
 }
 
+/* Rounding to 8 bits is right on average over turns and over elements, and a value that moves by a fraction of a unit a
+ * turn moves. */
+static void dither(const fl_kernels *k)
+{
+    enum { TURNS = 4096, N = 67 };
+    float x[N], y[N];
+    double sum[N] = {0}, all = 0;
+    int8_t q[N];
+
+    for (uint32_t i = 0; i < N; i++) x[i] = -1.0f + 2.0f * (float)i / (N - 1);
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        double here = 0;
+        k->to8(q, x, turn + 12345, N);
+        k->from8(y, q, N);
+        for (uint32_t i = 0; i < N; i++) sum[i] += (double)y[i], here += (double)(y[i] - x[i]);
+        assert_true(fabs(here / N) < 0.1 / 127); /* at random: up to .2 */
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        assert_true(fabs(sum[i] / TURNS - (double)x[i]) < 0.005 / 127);
+        all += sum[i] / TURNS - (double)x[i];
+    }
+    assert_true(fabs(all / N) < 0.001 / 127);
+    /* From 0 towards 1 by a thousandth of the way a turn: 1 - .999^n. */
+    memset(x, 0, sizeof x);
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        for (uint32_t i = 0; i < N; i++) x[i] += 0.001f * (1 - x[i]);
+        k->to8(q, x, turn, N);
+        k->from8(x, q, N);
+        for (uint32_t i = 0; i < N; i++)
+            assert_true(fabs((double)x[i] - (1 - pow(0.999, turn + 1))) < 0.05);
+    }
+}
+
 static void each_tier(void (*test)(const fl_kernels *))
 {
     static const char *const tier[] = {"ref", "avx2", "avx512"};
@@ -239,6 +272,12 @@ static void test_extremes(void **state)
     each_tier(extremes);
 }
 
+static void test_dither(void **state)
+{
+    (void)state;
+    each_tier(dither);
+}
+
 static void test_choice(void **state)
 {
     (void)state;
@@ -252,7 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear), cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_places), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_dither), cmocka_unit_test(test_choice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

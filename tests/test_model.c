@@ -168,9 +168,10 @@ typedef struct {
     double h[2][H];
     bool known[2];
     int64_t last[2];
-    struct {
+    struct recent {
+        bool held;
         uint32_t token;
-        double weight;
+        long age; /* weight .9^(age / 8) */
     } recent[2][FL_TARGETS_MAX][FL_COPY_SLOTS];
 } slow;
 
@@ -241,6 +242,11 @@ static double sigmoid(double v)
     return 1 / (1 + exp(-v));
 }
 
+static double slow_weight(const struct recent *of)
+{
+    return of->held ? pow(0.9, (double)of->age / 8) : 0;
+}
+
 /* The pointer mixture: nats of the softmax in, of the mixture out. */
 static double slow_mix(const slow *x, int s, uint32_t t, uint32_t token, double softmax_nats)
 {
@@ -252,8 +258,9 @@ static double slow_mix(const slow *x, int s, uint32_t t, uint32_t token, double 
     double odds = (double)*tensor(x, "%s.head.%s.gb", name, target);
     for (int k = 0; k < H; k++) odds += x->h[s][k] * (double)w[k];
     for (int i = 0; i < FL_COPY_SLOTS; i++) {
-        all += x->recent[s][t][i].weight;
-        if (x->recent[s][t][i].token == token) mine += x->recent[s][t][i].weight;
+        double weight = slow_weight(&x->recent[s][t][i]);
+        all += weight;
+        if (x->recent[s][t][i].token == token) mine += weight;
     }
     double g = sigmoid(odds);
     return -log((1 - g) * exp(-softmax_nats) + g * mine / all);
@@ -263,18 +270,18 @@ static void slow_remember(slow *x, int s, const fl_tokens *tokens, uint32_t gap)
 {
     for (uint32_t t = 0; t < fl_model_targets(x->m); t++) {
         uint32_t token = fl_target_token(fl_model_target(x->m, t)->slot, tokens, gap);
-        int place = -1, lightest = 0;
+        struct recent *of = x->recent[s][t], *place = NULL, *lightest = of;
         for (int i = 0; i < FL_COPY_SLOTS; i++) {
-            x->recent[s][t][i].weight *= 0.9;
-            if (x->recent[s][t][i].weight > 0 && x->recent[s][t][i].token == token) place = i;
-            if (x->recent[s][t][i].weight < x->recent[s][t][lightest].weight) lightest = i;
+            of[i].age += 8;
+            if (of[i].held && of[i].token == token) place = &of[i];
+            if (!lightest->held) continue;
+            if (!of[i].held || of[i].age > lightest->age ||
+                (of[i].age == lightest->age && of[i].token < lightest->token))
+                lightest = &of[i];
         }
-        if (place < 0) {
-            place = lightest;
-            x->recent[s][t][place].token = token;
-            x->recent[s][t][place].weight = 0;
-        }
-        x->recent[s][t][place].weight += 1;
+        double weight = place ? slow_weight(place) : 0;
+        if (!place) place = lightest;
+        *place = (struct recent){true, token, lround(8 * log(weight + 1) / log(0.9))};
     }
 }
 
@@ -379,6 +386,61 @@ static void test_equations(void **state)
         check_equations("ref", seed, 1e-4);
         check_equations("avx2", seed, 1e-4);
         if (fl_kernels_get("avx512")) check_equations("avx512", seed, 1e-4);
+    }
+}
+
+/* ---- recent tokens ---- */
+
+/* Beside weights that are never rounded, whatever came: shares stay near. */
+static void test_copy_shares(void **state)
+{
+    enum { TOKENS = 5, LAST = 2 * FL_VOCABULARY_MAX + FL_TOKEN_FIRST - 1 };
+    fl_rng r;
+    double worst = 0, off = 0;
+
+    (void)state;
+    fl_rng_seed(&r, 4);
+    for (int trial = 0; trial < 200; trial++) {
+        fl_copy_slot slot[FL_COPY_SLOTS] = {0};
+        double exact[TOKENS] = {0}, all = 0, often = fl_rng_double(&r);
+        for (int i = 0; i < 200; i++) {
+            uint32_t which = fl_rng_double(&r) < often ? 0 : (uint32_t)fl_rng_below(&r, TOKENS);
+            fl_copy_add(slot, LAST - which);
+            all = 0.9 * all + 1;
+            for (uint32_t t = 0; t < TOKENS; t++) exact[t] = 0.9 * exact[t] + (t == which ? 1 : 0);
+            for (uint32_t t = 0; t < TOKENS; t++) {
+                double share = (double)fl_copy_share(slot, LAST - t), d = share - exact[t] / all;
+                worst = fabs(d) > worst ? fabs(d) : worst;
+                off += d * d / (200 * 200 * TOKENS);
+            }
+        }
+    }
+    assert_true(worst < 0.03 && sqrt(off) < 0.005);
+}
+
+/* A weight decays exactly, and what no longer comes is forgotten. */
+static void test_copy_decay(void **state)
+{
+    fl_copy_slot slot[FL_COPY_SLOTS] = {0};
+
+    (void)state;
+    assert_true(fl_copy_share(slot, 7) == 0);
+    fl_copy_add(slot, 7);
+    assert_true(fl_copy_share(slot, 7) == 1 && fabsf(fl_copy_weight(slot[0]) - 1) < 1e-6f);
+    for (int i = 1; i < 103; i++) {
+        fl_copy_add(slot, 8);
+        float want = (float)pow(0.9, i);
+        assert_true(fabsf(fl_copy_weight(slot[0]) - want) < 1e-5f * want);
+        assert_true(fl_copy_share(slot, 7) > 0 && fl_copy_share(slot, 9) == 0);
+    }
+    fl_copy_add(slot, 8);
+    assert_true(fl_copy_share(slot, 7) == 0 && fl_copy_share(slot, 8) == 1);
+    /* Any bits are a slot that goes on. */
+    memset(slot, 0xff, sizeof slot);
+    for (uint32_t i = 0; i < 20; i++) {
+        fl_copy_add(slot, i % 3);
+        float share = fl_copy_share(slot, i % 3);
+        assert_true(share > 0 && share < 1);
     }
 }
 
@@ -670,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_squash),        cmocka_unit_test(test_calendar),
         cmocka_unit_test(test_gap_tokens),    cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_network_json),  cmocka_unit_test(test_equations),
+        cmocka_unit_test(test_copy_shares),   cmocka_unit_test(test_copy_decay),
         cmocka_unit_test(test_threads_agree), cmocka_unit_test(test_tiers_agree),
         cmocka_unit_test(test_int8),          cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_predict),       cmocka_unit_test(test_tail),

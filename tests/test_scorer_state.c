@@ -304,6 +304,31 @@ static void test_forged(void **state)
     florin_model_close(m);
 }
 
+/* A file whose states are laid out as they were before is refused, and the way out is named. */
+static void test_other_version(void **state)
+{
+    char path[512];
+    size_t n;
+    const char what[] = "\"florin_state\":";
+    florin_model *m = open_model(model_path);
+    florin_error err = {0};
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", scratch_path("old.state"));
+    make_state(path, 60);
+    char *bytes = contents(path, &n), *at = memmem(bytes, n, what, sizeof what - 1);
+    assert_non_null(at);
+    at[sizeof what - 1]--;
+    assert_true(blocks_sign((uint8_t *)bytes, n));
+    assert_int_equal(fl_write_file(path, bytes, n, NULL), FLORIN_OK);
+    assert_int_equal(opens(m, path, &err), FLORIN_EFORMAT);
+    assert_non_null(strstr(err.message, path));
+    assert_non_null(strstr(err.message, "another version"));
+    assert_non_null(strstr(err.message, "warm up from the log"));
+    free(bytes);
+    florin_model_close(m);
+}
+
 static void test_belongs(void **state)
 {
     char path[512], key[512];
@@ -443,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_fold_alone),
         cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_other_version),
         cmocka_unit_test(test_belongs),
         cmocka_unit_test(test_other_capacities),
         cmocka_unit_test(test_no_room),

@@ -50,10 +50,11 @@ typedef struct {
     /* y = (fl_squash(x) - mean) / scale, held in [-limit, limit]. The same bits in every tier. */
     void (*squash)(float *y, const float *x, const float *mean, const float *scale, float limit,
                    uint32_t n);
-    /* Whole numbers of 16 bits, a unit of 1 / 32767: what is outside [-1, 1] becomes its end. The same bits in every
-     * tier. */
-    void (*to16)(int16_t *y, const float *x, uint32_t n);
-    void (*from16)(float *y, const int16_t *x, uint32_t n);
+    /* Whole numbers of 8 bits, a unit of 1 / 127: y = floor(127 x + dither), what is outside [-1, 1] becomes its end. With
+     * `turn` counting up the mean of what x becomes is x, so that a value which moves by less than a unit a turn still
+     * moves. The same bits in every tier. */
+    void (*to8)(int8_t *y, const float *x, uint32_t turn, uint32_t n);
+    void (*from8)(float *y, const int8_t *x, uint32_t n);
 } fl_kernels;
 
 /* Symmetric log, sign(x) ln(1 + |x|): keeps sign and zero, tames counts, ages and amounts alike. By the polynomial of

@@ -188,17 +188,17 @@ static void squash_ref(float *y, const float *x, const float *mean, const float 
     }
 }
 
-static void to16_ref(int16_t *y, const float *x, uint32_t n)
+static void to8_ref(int8_t *y, const float *x, uint32_t turn, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         float v = x[i] < -1 ? -1 : x[i] > 1 ? 1 : x[i];
-        y[i] = (int16_t)lrintf(v * 32767.0f);
+        y[i] = (int8_t)floorf(v * 127.0f + fl_dither8(turn, i));
     }
 }
 
-static void from16_ref(float *y, const int16_t *x, uint32_t n)
+static void from8_ref(float *y, const int8_t *x, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) y[i] = (float)x[i] * (1.0f / 32767.0f);
+    for (uint32_t i = 0; i < n; i++) y[i] = (float)x[i] * (1.0f / 127.0f);
 }
 
 const fl_kernels *fl_kernels_ref(void)
@@ -220,8 +220,8 @@ const fl_kernels *fl_kernels_ref(void)
         .exp_sum = exp_sum_ref,
         .log_softmax = log_softmax_ref,
         .squash = squash_ref,
-        .to16 = to16_ref,
-        .from16 = from16_ref,
+        .to8 = to8_ref,
+        .from8 = from8_ref,
     };
 
     return &table;

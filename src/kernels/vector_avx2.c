@@ -1,6 +1,7 @@
 /* Element-wise operations and reductions, AVX2 + FMA. A tail is loaded by mask and goes through the same arithmetic
  * as a full register, so a value's result does not depend on its place. */
 #include "kernels/linear_avx2.h"
+#include "kernels/pack8.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -265,33 +266,36 @@ static void squash_avx2(float *y, const float *x, const float *mean, const float
     }
 }
 
-INLINE __m256i whole8(const float *x, __m256i m)
+static void to8_avx2(int8_t *y, const float *x, uint32_t turn, uint32_t n)
 {
-    __m256 v = _mm256_min_ps(_mm256_maskload_ps(x, m), _mm256_set1_ps(1.0f));
+    const __m256i lane = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                            _mm256_set1_epi32((int)FL_DITHER_ELEMENT));
+    __m256i at = _mm256_add_epi32(lane, _mm256_set1_epi32((int)(turn * FL_DITHER_TURN)));
 
-    v = _mm256_max_ps(v, _mm256_set1_ps(-1.0f));
-    return _mm256_cvtps_epi32(_mm256_mul_ps(v, _mm256_set1_ps(32767.0f)));
-}
-
-static void to16_avx2(int16_t *y, const float *x, uint32_t n)
-{
     for (uint32_t i = 0; i < n; i += 8) {
-        __m256i v = whole8(x + i, lanes(n - i));
-        int16_t t[8];
-        _mm_storeu_si128((__m128i *)(void *)t, _mm_packs_epi32(_mm256_castsi256_si128(v),
-                                                               _mm256_extracti128_si256(v, 1)));
-        memcpy(y + i, t, (n - i < 8 ? n - i : 8) * sizeof *y);
+        __m256 v = _mm256_min_ps(_mm256_maskload_ps(x + i, lanes(n - i)), _mm256_set1_ps(1.0f));
+        v = _mm256_max_ps(v, _mm256_set1_ps(-1.0f));
+        __m256 u = _mm256_cvtepi32_ps(_mm256_srli_epi32(at, 16));
+        u = _mm256_mul_ps(_mm256_add_ps(u, _mm256_set1_ps(0.5f)), _mm256_set1_ps(0x1p-16f));
+        v = _mm256_add_ps(_mm256_mul_ps(v, _mm256_set1_ps(127.0f)), u);
+        __m256i w = _mm256_cvttps_epi32(_mm256_floor_ps(v));
+        __m128i t = _mm_packs_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+        uint64_t bytes = (uint64_t)_mm_cvtsi128_si64(_mm_packs_epi16(t, t));
+        if (n - i >= 8) memcpy(y + i, &bytes, 8);
+        else memcpy(y + i, &bytes, n - i);
+        at = _mm256_add_epi32(at, _mm256_set1_epi32((int)(FL_DITHER_ELEMENT * 8)));
     }
 }
 
-static void from16_avx2(float *y, const int16_t *x, uint32_t n)
+static void from8_avx2(float *y, const int8_t *x, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i += 8) {
-        int16_t t[8] = {0};
-        memcpy(t, x + i, (n - i < 8 ? n - i : 8) * sizeof *x);
-        __m256i v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)t));
+        uint64_t bytes = 0;
+        if (n - i >= 8) memcpy(&bytes, x + i, 8);
+        else memcpy(&bytes, x + i, n - i);
+        __m256i v = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128((int64_t)bytes));
         _mm256_maskstore_ps(y + i, lanes(n - i),
-                            _mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(1.0f / 32767.0f)));
+                            _mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(1.0f / 127.0f)));
     }
 }
 
@@ -314,8 +318,8 @@ const fl_kernels *fl_kernels_avx2(void)
         .exp_sum = exp_sum_avx2,
         .log_softmax = log_softmax_avx2,
         .squash = squash_avx2,
-        .to16 = to16_avx2,
-        .from16 = from16_avx2,
+        .to8 = to8_avx2,
+        .from8 = from8_avx2,
     };
 
     return &table;

@@ -1,6 +1,7 @@
 /* Element-wise operations and reductions, AVX-512. A tail is loaded by mask and goes through the same arithmetic as a
  * full register, so a value's result does not depend on its place. */
 #include "kernels/linear_avx512.h"
+#include "kernels/pack8.h"
 
 #if defined(__AVX512F__)
 #include "kernels/math_avx512.h"
@@ -182,22 +183,31 @@ static void squash(float *y, const float *x, const float *mean, const float *sca
     }
 }
 
-static void to16(int16_t *y, const float *x, uint32_t n)
+static void to8(int8_t *y, const float *x, uint32_t turn, uint32_t n)
 {
+    const __m512i lane =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32((int)FL_DITHER_ELEMENT));
+    __m512i at = _mm512_add_epi32(lane, _mm512_set1_epi32((int)(turn * FL_DITHER_TURN)));
+
     for (uint32_t i = 0; i < n; i += LANE) {
         __mmask16 m = lanes(n - i);
         __m512 v = _mm512_max_ps(_mm512_min_ps(get(x + i, m), all(1.0f)), all(-1.0f));
-        __m512i w = _mm512_cvtps_epi32(_mm512_mul_ps(v, all(32767.0f)));
-        _mm256_mask_storeu_epi16(y + i, m, _mm512_cvtepi32_epi16(w));
+        __m512 u = _mm512_cvtepi32_ps(_mm512_srli_epi32(at, 16));
+        u = _mm512_mul_ps(_mm512_add_ps(u, all(0.5f)), all(0x1p-16f));
+        v = _mm512_add_ps(_mm512_mul_ps(v, all(127.0f)), u);
+        __m512i w = _mm512_cvt_roundps_epi32(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+        _mm_mask_storeu_epi8(y + i, m, _mm512_cvtepi32_epi8(w));
+        at = _mm512_add_epi32(at, _mm512_set1_epi32((int)(FL_DITHER_ELEMENT * LANE)));
     }
 }
 
-static void from16(float *y, const int16_t *x, uint32_t n)
+static void from8(float *y, const int8_t *x, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i += LANE) {
         __mmask16 m = lanes(n - i);
-        __m512i w = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(m, x + i));
-        put(y + i, m, _mm512_mul_ps(_mm512_cvtepi32_ps(w), all(1.0f / 32767.0f)));
+        __m512i w = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, x + i));
+        put(y + i, m, _mm512_mul_ps(_mm512_cvtepi32_ps(w), all(1.0f / 127.0f)));
     }
 }
 
@@ -220,8 +230,8 @@ const fl_kernels *fl_kernels_avx512(void)
         .exp_sum = exp_sum,
         .log_softmax = log_softmax,
         .squash = squash,
-        .to16 = to16,
-        .from16 = from16,
+        .to8 = to8,
+        .from8 = from8,
     };
 
     return &table;

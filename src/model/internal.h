@@ -50,9 +50,9 @@ struct fl_model {
 static inline size_t fl_state_numbers(const fl_model *m)
 {
     size_t n = m->network->backbone->state(m->network);
-    return m->network->int8 ? (n * sizeof(int16_t) + 7) / 8 * 8 : n * sizeof(float);
+    return m->network->int8 ? (n + 7) / 8 * 8 : n * sizeof(float);
 }
-/* All of the state's numbers, kept. */
+/* All of the state's numbers, kept; before the event is counted (fl_infer_count). */
 void fl_state_put(const fl_model *m, fl_state *state, const float *numbers);
 
 /* Recent tokens of target t: [FL_COPY_SLOTS] each, behind h. */

@@ -104,8 +104,8 @@ static float tail_odds(const fl_model *m, const judged *j, uint32_t t, const flo
     above *= soft;
     uint32_t mine = amount ? amount_rank(m, token) : token;
     for (uint32_t i = 0; slots && i < FL_COPY_SLOTS; i++) {
-        uint32_t rank = amount ? amount_rank(m, slots[i].token) : slots[i].token;
-        float weight = slots[i].weight;
+        uint32_t past = fl_copy_token(slots[i]), rank = amount ? amount_rank(m, past) : past;
+        float weight = fl_copy_weight(slots[i]);
         all += weight;
         slots_below += rank && rank < mine ? weight : 0;
         slots_at += rank == mine ? weight : 0;
@@ -195,9 +195,11 @@ void fl_judge_predict(const fl_model *m, int stream, float *logits, float *membe
     k->exp(out, t->tokens);
     if (!copies) return;
     const fl_copy_slot *slots = fl_state_slots(m, state, target);
-    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) all += slots[i].weight;
+    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) all += fl_copy_weight(slots[i]);
     if (!(all > 0)) return;
     for (uint32_t i = 0; i < t->tokens; i++) out[i] *= rest[target];
-    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
-        if (slots[i].token < t->tokens) out[slots[i].token] += gate[target] * slots[i].weight / all;
+    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
+        uint32_t token = fl_copy_token(slots[i]);
+        if (token < t->tokens) out[token] += gate[target] * fl_copy_weight(slots[i]) / all;
+    }
 }

@@ -346,7 +346,7 @@ void fl_model_state_get(const fl_model *m, const fl_state *state, float *out, ui
 {
     const void *body = state->body;
 
-    if (m->network->int8) m->kernels->from16(out, body, n);
+    if (m->network->int8) m->kernels->from8(out, body, n);
     else memcpy(out, body, n * sizeof *out);
 }
 
@@ -354,7 +354,7 @@ void fl_state_put(const fl_model *m, fl_state *state, const float *numbers)
 {
     uint32_t n = m->network->backbone->state(m->network);
 
-    if (m->network->int8) m->kernels->to16((int16_t *)(void *)state->body, numbers, n);
+    if (m->network->int8) m->kernels->to8((int8_t *)(void *)state->body, numbers, state->events, n);
     else memcpy(state->body, numbers, n * sizeof *numbers);
 }
 
@@ -362,17 +362,11 @@ bool fl_model_state_sound(const fl_model *m, const fl_state *state)
 {
     const fl_network *n = m->network;
     size_t floats = n && !n->int8 ? n->backbone->state(n) : 0;
-    uint32_t targets = n && n->copy ? m->targets : 0;
 
     for (size_t i = 0; i < floats; i++) {
         float x;
         memcpy(&x, state->body + i * sizeof x, sizeof x);
         if (!isfinite(x)) return false;
-    }
-    for (uint32_t t = 0; t < targets; t++) {
-        const fl_copy_slot *slot = fl_state_slots(m, state, t);
-        for (uint32_t i = 0; i < FL_COPY_SLOTS; i++)
-            if (!(slot[i].weight >= 0 && slot[i].weight < 1e6f)) return false;
     }
     return true;
 }

@@ -268,23 +268,71 @@ uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETE
 
 /* ---- recent tokens ---- */
 
-#define COPY_DECAY 0.9f
+/* A weight's code c stands for .9^((COPY_ONE - c) / 8), so a decay is c - 8. COPY_ONE is such that a token which comes at
+ * every event, the heaviest there is (1 / (1 - .9) = 10), just fits in ten bits. Codes below 32 count as nothing: what no
+ * longer comes is forgotten after 103 events, when its weight is 2e-5. */
+enum { COPY_DECAY = 8, COPY_ONE = 848 };
+
+float fl_copy_weight(fl_copy_slot slot)
+{
+    static const float high[32] = {0.0f,
+                                   2.15147331e-05f,
+                                   3.27918505e-05f,
+                                   4.99799581e-05f,
+                                   7.6177348e-05f,
+                                   0.000116106307f,
+                                   0.000176964345f,
+                                   0.000269721606f,
+                                   0.000411098317f,
+                                   0.000626578748f,
+                                   0.000955004951f,
+                                   0.00145557834f,
+                                   0.00221853123f,
+                                   0.00338139191f,
+                                   0.00515377521f,
+                                   0.00785516721f,
+                                   0.0119725152f,
+                                   0.0182480036f,
+                                   0.0278128389f,
+                                   0.0423911583f,
+                                   0.0646108189f,
+                                   0.0984770902f,
+                                   0.150094635f,
+                                   0.228767925f,
+                                   0.34867844f,
+                                   0.531441f,
+                                   0.81f,
+                                   1.2345679f,
+                                   1.88167642f,
+                                   2.86797199f,
+                                   4.37124217f,
+                                   6.66246331f},
+                       low[32] = {1.0f,        1.01325717f, 1.0266901f,  1.0403011f,  1.05409255f,
+                                  1.06806684f, 1.08222638f, 1.09657365f, 1.11111111f, 1.1258413f,
+                                  1.14076677f, 1.15589011f, 1.17121395f, 1.18674093f, 1.20247376f,
+                                  1.21841516f, 1.2345679f,  1.25093478f, 1.26751864f, 1.28432235f,
+                                  1.30134883f, 1.31860104f, 1.33608196f, 1.35379462f, 1.37174211f,
+                                  1.38992753f, 1.40835404f, 1.42702483f, 1.44594315f, 1.46511226f,
+                                  1.48453551f, 1.50421625f};
+    uint32_t code = slot >> FL_COPY_TOKEN_BITS;
+
+    return high[code / 32] * low[code % 32];
+}
 
 void fl_copy_add(fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token)
 {
-    uint32_t least = 0, at = FL_COPY_SLOTS;
+    const float codes_per_nat = 75.9297726f; /* 8 / ln(1 / .9) */
+    const fl_copy_slot decay = COPY_DECAY << FL_COPY_TOKEN_BITS;
+    uint32_t least = 0, at = FL_COPY_SLOTS, code = COPY_ONE;
 
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
-        slot[i].weight *= COPY_DECAY;
-        if (slot[i].weight < 1e-6f) slot[i].weight = 0;
-        if (slot[i].weight > 0 && slot[i].token == token) at = i;
-        if (slot[i].weight < slot[least].weight) least = i;
+        slot[i] = slot[i] >= decay ? slot[i] - decay : 0;
+        if (slot[i] && fl_copy_token(slot[i]) == token) at = i;
+        if (slot[i] < slot[least]) least = i;
     }
-    if (at == FL_COPY_SLOTS) {
-        at = least;
-        slot[at] = (fl_copy_slot){token, 0};
-    }
-    slot[at].weight += 1.0f;
+    if (at == FL_COPY_SLOTS) at = least;
+    else code += (uint32_t)(fl_squash(fl_copy_weight(slot[at])) * codes_per_nat + 0.5f);
+    slot[at] = code << FL_COPY_TOKEN_BITS | token; /* of the weight + 1, by ln(1 + weight) */
 }
 
 float fl_copy_share(const fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token)
@@ -292,8 +340,9 @@ float fl_copy_share(const fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token)
     float all = 0, mine = 0;
 
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
-        all += slot[i].weight;
-        if (slot[i].token == token) mine += slot[i].weight;
+        float weight = fl_copy_weight(slot[i]);
+        all += weight;
+        if (fl_copy_token(slot[i]) == token) mine += weight;
     }
     return all > 0 ? mine / all : 0;
 }

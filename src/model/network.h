@@ -34,6 +34,7 @@ enum {
     FL_TOKEN_FIRST = 2,
     FL_FACTOR_MIN = 256, /* above it a dense head costs more than both streams' GRUs */
     FL_COPY_SLOTS = 6,
+    FL_COPY_TOKEN_BITS = 22,
     FL_STREAMS = 2, /* 0 payer, 1 payee */
     FL_TARGETS_MAX = FL_CATEGORIES_MAX + 3,
     FL_PARAMETERS_MAX = 512,
@@ -87,11 +88,15 @@ florin_status fl_vocabulary_set(fl_vocabulary *v, const uint64_t *hash, uint32_t
                                 uint32_t buckets, florin_error *err);
 
 /* Recent tokens of one target: weights decay by the same factor at every event; a new token takes the place of the
- * lightest. weight 0: empty. */
-typedef struct {
-    uint32_t token;
-    float weight;
-} fl_copy_slot;
+ * lightest. A slot is a token below a code of its weight, in steps of an eighth of a decay, so that decay is exact; training
+ * and inference see the same rounded weights. 0: empty. */
+typedef uint32_t fl_copy_slot;
+_Static_assert(2 * FL_VOCABULARY_MAX + FL_TOKEN_FIRST <= 1 << FL_COPY_TOKEN_BITS, "a token fits");
+static inline uint32_t fl_copy_token(fl_copy_slot slot)
+{
+    return slot & ((1u << FL_COPY_TOKEN_BITS) - 1);
+}
+float fl_copy_weight(fl_copy_slot slot);
 void fl_copy_add(fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token);
 float fl_copy_share(const fl_copy_slot slot[FL_COPY_SLOTS],
                     uint32_t token); /* of all weight, 0 .. 1 */

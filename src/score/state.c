@@ -5,7 +5,7 @@
 #include <math.h>
 
 enum {
-    STATE_VERSION = 2,
+    STATE_VERSION = 3,
     B_META = 1, /* JSON text */
     B_ENTITY,   /* fl_entity [entities] by kind */
     B_TOUCHED,  /* u64, one bit an entity */
@@ -138,11 +138,14 @@ static florin_status check_meta(const fl_saved *f, const fl_model *m, const char
     char model[65];
     const fl_schema *s = fl_model_schema(m);
     int64_t clock_us = fl_json_int(f->meta, "clock_us", INT64_MAX);
-    if (fl_json_int(f->meta, "florin_state", -1) != STATE_VERSION ||
-        fl_json_int(f->meta, "fold", -1) != FL_FOLD_RECORD_VERSION)
+    int64_t version = fl_json_int(f->meta, "florin_state", -1);
+    int64_t fold = fl_json_int(f->meta, "fold", -1);
+    if (version != STATE_VERSION || fold != FL_FOLD_RECORD_VERSION)
         return fl_fail(err, FLORIN_EFORMAT,
-                       "%s: a state file of another version of Florin: warm up from the log",
-                       f->path);
+                       "%s: written by another version of Florin (states %lld, fold %lld; this one "
+                       "reads %d, %d): warm up from the log",
+                       f->path, (long long)version, (long long)fold, STATE_VERSION,
+                       FL_FOLD_RECORD_VERSION);
     florin_status st = identity(m, model, err);
     if (st) return st;
     if (strcmp(model, fl_json_str(f->meta, "model", "")))
