@@ -15,7 +15,7 @@ enum { LANE = 16, PANEL = 32, ROWS = 12, ROUNDED = 1 << 15 /* bytes of rows of x
 #define UNROLL _Pragma("unroll")
 #else
 #define TILE   static __attribute__((noipa))
-#define UNROLL _Pragma("GCC unroll 12")
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
@@ -225,37 +225,45 @@ TILE void tile8_one(float *y, const uint8_t *x, float unit, const panel8 *p)
     finish8(y, s1[0], p, LANE, unit);
 }
 
-/* Two rows, as the streams of one event: two chains for each row and half of the panel. */
-TILE void tile8_two(float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
-                    const panel8 *p)
+/* One row or two, the streams of an event, x four panels: what is read is nearly weights alone. */
+enum { WIDE = 4 };
+INLINE void wide8(uint32_t R, float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
+                  const panel8 *p)
 {
-    __m512i s0[4], s1[4];
-    uint32_t k = 0;
-    const int8_t *w = p->q;
+    __m512i s[2 * 2 * WIDE];
+    size_t panel = (size_t)p->words * PANEL * 4;
 
-    for (int i = 0; i < 4; i++) s0[i] = s1[i] = _mm512_setzero_si512();
-    for (; k + 2 <= p->words; k += 2, w += 2 * PANEL * 4) UNROLL for (uint32_t i = 0; i < 2; i++)
+    UNROLL for (uint32_t i = 0; i < R * 2 * WIDE; i++) s[i] = _mm512_setzero_si512();
+    for (uint32_t k = 0; k < p->words; k++) {
+        const int8_t *w = p->q + (size_t)k * PANEL * 4;
+        __m512i a = word(x + (size_t)k * 4), b = R > 1 ? word(x + ldx + (size_t)k * 4) : a;
+        UNROLL for (uint32_t i = 0; i < 2 * WIDE; i++)
         {
-            __m512i a = word(x + (size_t)(k + i) * 4), b = word(x + ldx + (size_t)(k + i) * 4);
-            const int8_t *v = w + i * PANEL * 4;
-            __m512i w0 = _mm512_load_si512(v), w1 = _mm512_load_si512(v + 64);
-            s0[i] = _mm512_dpbusd_epi32(s0[i], a, w0);
-            s1[i] = _mm512_dpbusd_epi32(s1[i], a, w1);
-            s0[2 + i] = _mm512_dpbusd_epi32(s0[2 + i], b, w0);
-            s1[2 + i] = _mm512_dpbusd_epi32(s1[2 + i], b, w1);
+            __m512i v = _mm512_load_si512(w + i / 2 * panel + i % 2 * 64);
+            s[i] = _mm512_dpbusd_epi32(s[i], a, v);
+            if (R > 1) s[2 * WIDE + i] = _mm512_dpbusd_epi32(s[2 * WIDE + i], b, v);
         }
-    if (k < p->words) {
-        __m512i a = word(x + (size_t)k * 4), b = word(x + ldx + (size_t)k * 4);
-        __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + 64);
-        s0[0] = _mm512_dpbusd_epi32(s0[0], a, w0);
-        s1[0] = _mm512_dpbusd_epi32(s1[0], a, w1);
-        s0[2] = _mm512_dpbusd_epi32(s0[2], b, w0);
-        s1[2] = _mm512_dpbusd_epi32(s1[2], b, w1);
+        UNROLL for (uint32_t i = 0; i < R * 2 * WIDE; i++) __asm__("" : "+v"(s[i]));
     }
-    for (uint32_t r = 0; r < 2; r++) {
-        finish8(y + r * ldy, _mm512_add_epi32(s0[2 * r], s0[2 * r + 1]), p, 0, unit[r]);
-        finish8(y + r * ldy, _mm512_add_epi32(s1[2 * r], s1[2 * r + 1]), p, LANE, unit[r]);
+    UNROLL for (uint32_t r = 0; r < R; r++) UNROLL for (uint32_t i = 0; i < WIDE; i++)
+    {
+        panel8 each = *p;
+        each.scale += i * PANEL;
+        each.offset += i * PANEL;
+        if (each.b) each.b += i * PANEL;
+        finish8(y + r * ldy + i * PANEL, s[r * 2 * WIDE + 2 * i], &each, 0, unit[r]);
+        finish8(y + r * ldy + i * PANEL, s[r * 2 * WIDE + 2 * i + 1], &each, LANE, unit[r]);
     }
+}
+TILE void wide8_1(float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
+                  const panel8 *p)
+{
+    wide8(1, y, ldy, x, ldx, unit, p);
+}
+TILE void wide8_2(float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
+                  const panel8 *p)
+{
+    wide8(2, y, ldy, x, ldx, unit, p);
 }
 
 INLINE void tile8(uint32_t R, float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
@@ -304,7 +312,7 @@ static void block8(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
     uint32_t words = (w->in + 3) / 4;
 
     for (uint32_t r = 0; r < rows; r++) unit[r] = round_row(q + r * wide, x + r * ldx, w->in);
-    for (uint32_t c = 0; c < w->out; c += PANEL) {
+    for (uint32_t c = 0; c < w->out;) {
         panel8 p = {(const int8_t *)w->data + (size_t)c * words * 4,
                     w->scale + c,
                     b ? b + c : NULL,
@@ -312,13 +320,17 @@ static void block8(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
                     words,
                     (int)(w->out - c)};
         uint32_t r = 0;
+        if (rows <= 2 && c + WIDE * PANEL <= w->out) {
+            (rows == 1 ? wide8_1 : wide8_2)(y + c, ldy, q, wide, unit, &p);
+            c += WIDE * PANEL;
+            continue;
+        }
         for (; r + 12 <= rows; r += 12)
             tile8_12(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
         for (; r + 4 <= rows; r += 4)
             tile8_4(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
-        for (; r + 2 <= rows; r += 2)
-            tile8_two(y + r * ldy + c, ldy, q + r * wide, wide, unit + r, &p);
         for (; r < rows; r++) tile8_one(y + r * ldy + c, q + r * wide, unit[r], &p);
+        c += PANEL;
     }
 }
 

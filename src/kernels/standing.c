@@ -127,8 +127,8 @@ static bool inference_linear(bench *b, fl_team *alone, const fl_peaks *peak, siz
     double us = fl_peak_best_us(alone, linear, b, b->ctx), cells = (double)(b->k * b->n);
     bool dot8 = int8 && peak->giga_ops[FL_PEAK_INT8] > 0;
     double limit = peak->giga_ops[dot8 ? FL_PEAK_INT8 : FL_PEAK_FP32];
-    /* One row reads each weight for one product; many rows are bound by the products. */
-    if (rows == 1)
+    /* One row or two, the streams of an event, are bound by reading the weights; many rows by the products. */
+    if (rows <= 2)
         add(b, work, b->kernels->tier, 1, cells * (int8 ? 1 : sizeof(float)) / us * 1e-3, "GB/s",
             "L2 reads", peak->read[FL_PEAK_L2]);
     else
@@ -148,6 +148,7 @@ static bool inference(bench *b, fl_team *alone, const fl_peaks *peak)
         if (!b->kernels) continue;
         for (int int8 = 0; int8 < 2; int8++)
             if (!inference_linear(b, alone, peak, 1, int8) ||
+                !inference_linear(b, alone, peak, 2, int8) ||
                 !inference_linear(b, alone, peak, 64, int8))
                 return false;
         double us = fl_peak_best_us(alone, gates, b, b->ctx);
