@@ -1,6 +1,6 @@
 /* Products of rows with a packed matrix, AVX-512 + VNNI.
- * Layout: panels of 32 columns, the last padded with zeros; floats [in][32], 8 bits [in / 4][32][4]. Every float of y is
- * one chain of fused multiply-adds, b first, then k ascending, in every tile; sums of 8-bit products are exact: so a
+ * Layout: panels of 32 columns, the last padded with zeros; floats [in][32]; 8 bits [in / 4][P][32][4], P = 4 panels side
+ * by side, fewer at the end: so one row reads memory in one straight line. Every float of y is one chain of fused multiply-adds, b first, then k ascending, in every tile; sums of 8-bit products are exact: so a
  * row's result does not depend on the rows beside it. */
 #include "kernels/linear_avx512.h"
 #include "kernels/pack8.h"
@@ -8,7 +8,14 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 
-enum { LANE = 16, PANEL = 32, ROWS = 12, ROUNDED = 1 << 15 /* bytes of rows of x in 8 bits */ };
+enum {
+    LANE = 16,
+    PANEL = 32,
+    WIDE = 4,
+    GROUP = WIDE * PANEL,
+    ROWS = 12,
+    ROUNDED = 1 << 15 /* bytes of rows of x in 8 bits */
+};
 /* Tiles are whole functions: gcc 12 clones them at calls with constant sizes and then spills. */
 #if defined(__clang__)
 #define TILE   static __attribute__((noinline))
@@ -57,18 +64,29 @@ static int32_t *offsets8(const fl_packed *w)
     return (int32_t *)(void *)((uint8_t *)w->data + bytes8(w->in, w->out));
 }
 
+/* Of the panel at column c: where it begins, and bytes from one word of it to the next. */
+static size_t panel_at(const fl_packed *w, uint32_t c, size_t *step)
+{
+    uint32_t first = c / GROUP * GROUP, panels = (w->out - first + PANEL - 1) / PANEL;
+
+    *step = (panels < WIDE ? panels : WIDE) * (size_t)PANEL * 4;
+    return (size_t)first * ((w->in + 3) / 4) * 4 + (c - first) * 4;
+}
+
 fl_packed fl_pack8_avx512(const float *w, uint32_t in, uint32_t out)
 {
-    size_t words = ((size_t)in + 3) / 4, columns = ((size_t)out + PANEL - 1) / PANEL * PANEL;
+    size_t step, columns = ((size_t)out + PANEL - 1) / PANEL * PANEL;
     int8_t *q;
     fl_packed p = fl_pack8(&q, w, in, out, bytes8(in, out) + columns * sizeof(int32_t));
 
-    for (uint32_t o = 0; q && o < out; o++)
+    for (uint32_t o = 0; q && o < out; o++) {
+        size_t at = panel_at(&p, o / PANEL * PANEL, &step);
         for (uint32_t k = 0; k < in; k++) {
             int8_t v = fl_round8(w[(size_t)k * out + o], p.scale[o]);
-            q[((o / PANEL * words + k / 4) * PANEL + o % PANEL) * 4 + k % 4] = v;
+            q[at + k / 4 * step + o % PANEL * 4 + k % 4] = v;
             offsets8(&p)[o] += 128 * v;
         }
+    }
     return p;
 }
 
@@ -170,6 +188,7 @@ static float round_row(uint8_t *q, const float *x, uint32_t n)
 
 typedef struct {
     const int8_t *q; /* the panel */
+    size_t step;     /* bytes from a word to the next */
     const float *scale, *b;
     const int32_t *offset;
     uint32_t words;
@@ -207,14 +226,14 @@ TILE void tile8_one(float *y, const uint8_t *x, float unit, const panel8 *p)
     const int8_t *w = p->q;
 
     for (int i = 0; i < 4; i++) s0[i] = s1[i] = _mm512_setzero_si512();
-    for (; k + 4 <= p->words; k += 4, w += 4 * PANEL * 4) UNROLL for (uint32_t i = 0; i < 4; i++)
+    for (; k + 4 <= p->words; k += 4, w += 4 * p->step) UNROLL for (uint32_t i = 0; i < 4; i++)
         {
             __m512i a = word(x + (size_t)(k + i) * 4);
-            const int8_t *v = w + i * PANEL * 4;
+            const int8_t *v = w + i * p->step;
             s0[i] = _mm512_dpbusd_epi32(s0[i], a, _mm512_load_si512(v));
             s1[i] = _mm512_dpbusd_epi32(s1[i], a, _mm512_load_si512(v + 64));
         }
-    for (; k < p->words; k++, w += PANEL * 4) {
+    for (; k < p->words; k++, w += p->step) {
         __m512i a = word(x + (size_t)k * 4);
         s0[0] = _mm512_dpbusd_epi32(s0[0], a, _mm512_load_si512(w));
         s1[0] = _mm512_dpbusd_epi32(s1[0], a, _mm512_load_si512(w + 64));
@@ -226,20 +245,18 @@ TILE void tile8_one(float *y, const uint8_t *x, float unit, const panel8 *p)
 }
 
 /* One row or two, the streams of an event, x four panels: what is read is nearly weights alone. */
-enum { WIDE = 4 };
 INLINE void wide8(uint32_t R, float *y, size_t ldy, const uint8_t *x, size_t ldx, const float *unit,
                   const panel8 *p)
 {
     __m512i s[2 * 2 * WIDE];
-    size_t panel = (size_t)p->words * PANEL * 4;
 
     UNROLL for (uint32_t i = 0; i < R * 2 * WIDE; i++) s[i] = _mm512_setzero_si512();
     for (uint32_t k = 0; k < p->words; k++) {
-        const int8_t *w = p->q + (size_t)k * PANEL * 4;
+        const int8_t *w = p->q + (size_t)k * GROUP * 4;
         __m512i a = word(x + (size_t)k * 4), b = R > 1 ? word(x + ldx + (size_t)k * 4) : a;
         UNROLL for (uint32_t i = 0; i < 2 * WIDE; i++)
         {
-            __m512i v = _mm512_load_si512(w + i / 2 * panel + i % 2 * 64);
+            __m512i v = _mm512_load_si512(w + i * 64);
             s[i] = _mm512_dpbusd_epi32(s[i], a, v);
             if (R > 1) s[2 * WIDE + i] = _mm512_dpbusd_epi32(s[2 * WIDE + i], b, v);
         }
@@ -273,7 +290,7 @@ INLINE void tile8(uint32_t R, float *y, size_t ldy, const uint8_t *x, size_t ldx
     const int8_t *w = p->q;
 
     UNROLL for (uint32_t r = 0; r < R; r++) s0[r] = s1[r] = _mm512_setzero_si512();
-    for (uint32_t k = 0; k < p->words; k++, w += PANEL * 4) {
+    for (uint32_t k = 0; k < p->words; k++, w += p->step) {
         __m512i w0 = _mm512_load_si512(w), w1 = _mm512_load_si512(w + 64);
         UNROLL for (uint32_t r = 0; r < R; r++)
         {
@@ -313,16 +330,18 @@ static void block8(float *y, size_t ldy, const float *x, size_t ldx, uint32_t ro
 
     for (uint32_t r = 0; r < rows; r++) unit[r] = round_row(q + r * wide, x + r * ldx, w->in);
     for (uint32_t c = 0; c < w->out;) {
-        panel8 p = {(const int8_t *)w->data + (size_t)c * words * 4,
+        size_t step, at = panel_at(w, c, &step);
+        panel8 p = {(const int8_t *)w->data + at,
+                    step,
                     w->scale + c,
                     b ? b + c : NULL,
                     offsets8(w) + c,
                     words,
                     (int)(w->out - c)};
         uint32_t r = 0;
-        if (rows <= 2 && c + WIDE * PANEL <= w->out) {
+        if (rows <= 2 && c + GROUP <= w->out) {
             (rows == 1 ? wide8_1 : wide8_2)(y + c, ldy, q, wide, unit, &p);
-            c += WIDE * PANEL;
+            c += GROUP;
             continue;
         }
         for (; r + 12 <= rows; r += 12)
