@@ -13,6 +13,7 @@ typedef struct {
     /* Whole numbers of 8 bits: W[k][o] = scale[o] * q[k][o], |q| <= 127; NULL: data are floats. Lies in data's block, with
      * zeros up to a whole line. */
     float *scale;
+    size_t bytes; /* of data's block */
 } fl_packed;
 static inline void fl_packed_free(fl_packed *p)
 {

@@ -32,7 +32,8 @@ INLINE __m256i lanes(int n)
 fl_packed fl_pack_avx2(const float *w, uint32_t in, uint32_t out)
 {
     size_t panels = ((size_t)out + PANEL - 1) / PANEL;
-    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float)), NULL};
+    size_t floats = panels * PANEL * in + 1;
+    fl_packed p = {in, out, fl_alloc_aligned(floats, sizeof(float)), NULL, floats * sizeof(float)};
 
     if (!p.data) return p;
     for (size_t c = 0; c < panels; c++)

@@ -40,7 +40,8 @@ INLINE __m512 floats(const float *p, int n)
 fl_packed fl_pack_avx512(const float *w, uint32_t in, uint32_t out)
 {
     size_t panels = ((size_t)out + PANEL - 1) / PANEL;
-    fl_packed p = {in, out, fl_alloc_aligned(panels * PANEL * in + 1, sizeof(float)), NULL};
+    size_t floats = panels * PANEL * in + 1;
+    fl_packed p = {in, out, fl_alloc_aligned(floats, sizeof(float)), NULL, floats * sizeof(float)};
 
     if (!p.data) return p;
     memset(p.data, 0, panels * PANEL * in * sizeof(float));

@@ -3,9 +3,9 @@
 
 fl_packed fl_pack8(int8_t **q, const float *w, uint32_t in, uint32_t out, size_t bytes)
 {
-    fl_packed p = {in, out, NULL, NULL};
     size_t columns = ((size_t)out + 31) / 32 * 32, head = (bytes + 63) / 64 * 64,
            all = head + columns * sizeof(float);
+    fl_packed p = {in, out, NULL, NULL, all};
 
     *q = p.data = fl_alloc_aligned(all, 1);
     if (!p.data) return p;

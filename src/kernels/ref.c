@@ -4,7 +4,8 @@
 
 static fl_packed pack_ref(const float *w, uint32_t in, uint32_t out)
 {
-    fl_packed p = {in, out, fl_alloc_aligned((size_t)in * out + 1, sizeof(float)), NULL};
+    size_t floats = (size_t)in * out + 1;
+    fl_packed p = {in, out, fl_alloc_aligned(floats, sizeof(float)), NULL, floats * sizeof(float)};
 
     if (p.data) memcpy(p.data, w, (size_t)in * out * sizeof(float));
     return p;

@@ -38,6 +38,7 @@ struct fl_model {
     const float *type_table, *amount_table, *hour_table, *weekday_table, *day_table;
     const float *num_b, *mlp_b1, *mlp_b2;
     fl_packed num_w, mlp_w1, mlp_w2;
+    void *block;      /* where the data of all packed weights lie */
     fl_packed wx, wh; /* of the backbone, for both streams: [D][input], [H][own] */
     const float *bx, *bh;
     fl_stream_weights stream[FL_STREAMS];
