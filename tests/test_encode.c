@@ -8,16 +8,21 @@
 
 enum { H = 24, D = 12, EVENTS = FIXTURE_EVENTS };
 
-static fl_model *open_model(void)
+static fl_model *open_seed(uint64_t seed)
 {
     fl_schema *s = fixture_schema();
     fl_model *m;
     florin_error err = {0};
 
-    if (fl_model_open(&m, fixture_model(scratch_path("encode.model"), s, H, D, 7), NULL, &err))
+    if (fl_model_open(&m, fixture_model(scratch_path("encode.model"), s, H, D, seed), NULL, &err))
         fail_msg("%s", err.message);
     fl_schema_free(s);
     return m;
+}
+
+static fl_model *open_model(void)
+{
+    return open_seed(7);
 }
 
 static float *encode_all(const fl_model *m, const fl_log *log, int64_t ahead_us)
@@ -65,6 +70,57 @@ static void test_same_bytes(void **state)
     fl_log_close(one);
     fl_log_close(three);
     fl_model_close(m);
+}
+
+/* States alone: embeddings of whole rows to the bit, the kind's own where only it is wanted; states at the end. */
+static void states_alone(const fl_model *m, const fl_log *log, const float *rows, int kind)
+{
+    uint32_t width = fl_model_row_width(m), events, want_events;
+    fl_encode *e, *whole;
+    const float *values;
+    const fl_fold_carry *carry;
+    uint64_t row, n = 0;
+
+    assert_int_equal(fl_encode_open(&e, m, log, NULL), FLORIN_OK);
+    assert_int_equal(fl_encode_open(&whole, m, log, NULL), FLORIN_OK);
+    assert_int_equal(fl_encode_ahead(whole, INT64_MAX, NULL), FLORIN_OK);
+    assert_int_equal(fl_encode_states(e, kind, INT64_MAX, NULL), FLORIN_OK);
+    uint32_t first = kind < 0 ? fl_model_row_embedding(m) : fl_encode_embedding(e, kind),
+             count = kind < 0 ? width - first : H;
+    while (fl_encode_next(e, &row, NULL, &values, &carry)) {
+        const float *want = rows + n++ * width;
+        assert_memory_equal(values, want, fl_model_row_surprise(m) * sizeof *values);
+        assert_memory_equal(values + first, want + first, count * sizeof *values);
+        for (uint32_t c = fl_model_row_surprise(m); c < fl_model_row_embedding(m); c++)
+            assert_true(values[c] == 0);
+    }
+    assert_int_equal(n, EVENTS);
+    while (fl_encode_next(whole, &row, NULL, &values, &carry)) continue;
+    for (int k = kind < 0 ? 0 : kind; k <= (kind < 0 ? 1 : kind); k++)
+        for (uint32_t i = 0; i < fl_log_entities(log, k); i++) {
+            const float *h = fl_encode_state(e, k, i, &events),
+                        *want = fl_encode_state(whole, k, i, &want_events);
+            assert_int_equal(events, want_events);
+            assert_memory_equal(h, want, H * sizeof *h);
+        }
+    fl_encode_close(whole);
+    fl_encode_close(e);
+}
+
+static void test_states(void **state)
+{
+    static const uint64_t seeds[] = {7, 8, FIXTURE_INT8 + 7};
+    fl_log *log = fixture_log("states.log", 1);
+
+    (void)state;
+    for (uint32_t s = 0; s < FL_LEN(seeds); s++) {
+        fl_model *m = open_seed(seeds[s]);
+        float *rows = encode_all(m, log, 0);
+        for (int kind = -1; kind < 2; kind++) states_alone(m, log, rows, kind);
+        free(rows);
+        fl_model_close(m);
+    }
+    fl_log_close(log);
 }
 
 static void test_entities(void **state)
@@ -136,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_states),
         cmocka_unit_test(test_entities),
         cmocka_unit_test(test_other_schema),
     };

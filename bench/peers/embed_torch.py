@@ -5,7 +5,7 @@ beside its vectors: a line per entity with its number of events. int8: the GRU's
 Prints one JSON object: events, seconds (best of two after one to warm up), version.
 Inputs are four categories and 32 numbers that lie ready in memory, through tables and one linear layer: no fold, no encoder
 behind it, no reading and writing, so less than Florin's side does. Histories are sorted by length and packed, some 2,048
-events at a time (of 2,048, 16,384 and 65,536 the fastest). With two streams the second reads the first one's states.
+events at a time (of 2,048, 16,384 and 65,536 the fastest).
 """
 import json
 import sys
@@ -47,30 +47,25 @@ class Stream(nn.Module):
         super().__init__()
         self.table = nn.ModuleList(nn.Embedding(VOCABULARY, D) for _ in range(CATEGORIES))
         self.numbers = nn.Linear(NUMBERS, D)
-        self.peer = nn.Linear(H, D, bias=False)
         self.gru = nn.GRU(D, H)
 
-    def forward(self, tokens, numbers, peer, sizes):
+    def forward(self, tokens, numbers, sizes):
         x = self.numbers(numbers)
         for i, table in enumerate(self.table):
             x = x + table(tokens[i])
-        if peer is not None:
-            x = x + self.peer(peer)
         return self.gru(PackedSequence(x, sizes))[0].data
 
 
-def embed(streams, plans, tokens, numbers, orders):
-    """States of all events, stream after stream; an order says which row of the stream before an event is."""
-    states = None
-    for stream, plan, order in zip(streams, plans, orders):
-        out, first = torch.empty(len(numbers), H), 0
+def embed(streams, plans, tokens, numbers):
+    """States of all events, of every stream."""
+    out = torch.empty(len(streams), len(numbers), H)
+    for states, stream, plan in zip(out, streams, plans):
+        first = 0
         for sizes in plan:
             last = first + int(sizes.sum())
-            peer = states[order[first:last]] if states is not None else None
-            out[first:last] = stream(tokens[:, first:last], numbers[first:last], peer, sizes)
+            states[first:last] = stream(tokens[:, first:last], numbers[first:last], sizes)
             first = last
-        states = out
-    return states
+    return out
 
 
 def main(threads, precision, paths):
@@ -84,7 +79,6 @@ def main(threads, precision, paths):
         events = max(events, sum(n))
     tokens = torch.randint(0, VOCABULARY, (CATEGORIES, events))
     numbers = torch.randn(events, NUMBERS)
-    orders = [torch.randperm(events) for _ in paths]
     streams = [Stream().eval() for _ in paths]
     if precision == "int8":
         for s in streams:
@@ -93,7 +87,7 @@ def main(threads, precision, paths):
     with torch.inference_mode():
         for _ in range(3):
             start = time.perf_counter()
-            embed(streams, plans, tokens, numbers, orders)
+            embed(streams, plans, tokens, numbers)
             seconds.append(time.perf_counter() - start)
     print(json.dumps({"events": events, "seconds": round(min(seconds[1:]), 4), "version": torch.__version__}))
 

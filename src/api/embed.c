@@ -31,7 +31,8 @@ typedef struct {
     int64_t at_us;
     pooling pool;
     uint32_t H;
-    float *pooled; /* [entities][H] when not last */
+    float *pooled;   /* [entities][H] when not last */
+    uint32_t *count; /* [entities] events that were pooled */
     sink sink;
 } job;
 
@@ -173,16 +174,17 @@ static florin_status open_all(job *j, florin_error *err)
                        payer >= 0 && payee >= 0 ? ", " : "", payee < 0 ? "" : s->kind[payee].name);
     }
     if (j->pool == POOL_LAST) return FLORIN_OK;
-    j->pooled = fl_calloc(fl_log_entities(j->log, j->kind) + (size_t)1, j->H * sizeof *j->pooled);
-    return j->pooled ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "embed: out of memory");
+    size_t entities = fl_log_entities(j->log, j->kind) + (size_t)1;
+    j->pooled = fl_calloc(entities, j->H * sizeof *j->pooled);
+    j->count = fl_calloc(entities, sizeof *j->count);
+    return j->pooled && j->count ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "embed: out of memory");
 }
 
-static void pool_event(job *j, uint32_t entity)
+/* h: the entity's state after the event. */
+static void pool_event(job *j, uint32_t entity, const float *h)
 {
-    uint32_t events;
-
     if (j->pool == POOL_LAST || entity == FL_NONE) return;
-    const float *h = fl_encode_state(j->encode, j->kind, entity, &events);
+    uint32_t events = ++j->count[entity];
     float w = events == 1 ? 1 : j->pool == POOL_EMA ? EMA_WEIGHT : 1.0f / (float)events;
     float *p = j->pooled + (size_t)entity * j->H;
     for (uint32_t i = 0; i < j->H; i++) p[i] += w * (h[i] - p[i]);
@@ -202,14 +204,14 @@ static florin_status embed_entities(job *j, florin_error *err)
     const float *values;
     const char **names = NULL;
     const fl_fold_carry *carry;
-    florin_status st = FLORIN_OK;
-    uint32_t first = fl_encode_entity_width(j->encode, j->kind) - 1 - j->H;
+    uint32_t first = fl_encode_entity_width(j->encode, j->kind) - 1 - j->H,
+             embedding = fl_encode_embedding(j->encode, j->kind);
+    florin_status st = fl_encode_states(j->encode, j->kind, j->at_us, err);
 
-    if (j->pool == POOL_LAST) st = fl_encode_ahead(j->encode, j->at_us, err);
     if (st) return st;
     while (fl_encode_peek(j->encode) < j->at_us &&
            fl_encode_next(j->encode, &row, &event, &values, &carry)) {
-        pool_event(j, event.entity[j->kind]);
+        pool_event(j, event.entity[j->kind], values + embedding);
         if (stopped(j, ++done))
             return fl_fail(err, FLORIN_ECANCELLED, "embed: stopped; nothing was written");
     }
@@ -247,7 +249,7 @@ static florin_status embed_events(job *j, florin_error *err)
     for (uint32_t i = 0; i < width; i++) names[i] = fl_model_row_name(j->model, first + i);
     florin_status st = sink_open(j, names, width, "time", FL_DUCK_TIME_US, err);
     free(names);
-    if (!st) st = fl_encode_ahead(j->encode, INT64_MAX, err);
+    if (!st) st = fl_encode_states(j->encode, -1, INT64_MAX, err);
     while (!st && fl_encode_next(j->encode, &row, &event, &values, &carry)) {
         char number[FL_ID_NUMBER];
         const char *id = fl_log_event_id(j->log, row, number, &n);
@@ -291,6 +293,7 @@ florin_status florin_embed(const florin_context *ctx, const florin_embed_options
     fl_log_close(j->log);
     fl_model_close(j->model);
     free(j->pooled);
+    free(j->count);
     free(j);
     return st;
 }

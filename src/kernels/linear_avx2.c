@@ -99,6 +99,7 @@ INLINE void tile(uint32_t R, uint32_t P, float *y, size_t ldy, const float *x, s
         tile(R, P, y, ldy, x, ldx, w, in, b, columns);                                             \
     }
 TILE_OF(1, 5)
+TILE_OF(1, 2)
 TILE_OF(1, 1)
 TILE_OF(2, 1)
 TILE_OF(3, 1)
@@ -111,8 +112,12 @@ static void one_row(float *y, const float *x, const fl_packed *w, const float *b
     const float *data = w->data;
     uint32_t c = 0;
 
-    for (; c + 5 * PANEL <= w->out; c += 5 * PANEL)
-        tile_1x5(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL, PANEL);
+    for (; c + 4 * PANEL < w->out; c += 5 * PANEL)
+        tile_1x5(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL,
+                 w->out - c < 5 * PANEL ? (int)(w->out - c - 4 * PANEL) : PANEL);
+    for (; c + PANEL < w->out; c += 2 * PANEL)
+        tile_1x2(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL,
+                 w->out - c < 2 * PANEL ? (int)(w->out - c - PANEL) : PANEL);
     for (; c < w->out; c += PANEL)
         tile_1x1(y + c, 0, x, 0, data + (size_t)c * w->in, w->in, b ? b + c : NULL,
                  w->out - c < PANEL ? (int)(w->out - c) : PANEL);

@@ -3,9 +3,14 @@
 #include "model/internal.h"
 #include <assert.h>
 
+enum {
+    ROWS = 48, /* that go through a product together: what they write stays in the second cache */
+    PARTS = 10
+};
+
 struct fl_model_batch {
-    uint32_t max;
-    size_t slots; /* power of two, of last */
+    uint32_t max, rows; /* rows: ROWS, or max if that is less */
+    size_t slots;       /* power of two, of last */
     fl_tokens *tokens;
     uint32_t *wave;  /* [max] of the stream at hand */
     uint32_t *order; /* [max] events of one wave */
@@ -14,37 +19,47 @@ struct fl_model_batch {
         uint32_t event;
     } * last; /* [slots] latest event of a state, while waves are dealt */
     float *block;
-    float *numbers, *hidden, *more, *encoded; /* [max][U], [max][2D], [max][D], [max][D] */
-    float *h, *gh, *x, *gx;                   /* [max][state], [max][own], [max][D], [max][input] */
-    float *logits;                            /* [max][logits] */
-    float *member;
+    float *encoded;                 /* [max][D] */
+    float *numbers, *hidden, *more; /* [rows][U], [rows][2D], [rows][D] */
+    float *h, *gh, *logits;         /* [rows][state], [rows][own], [rows][logits] */
+    float *x, *gx, *member;         /* [rows][D], [rows][input] */
     size_t logits_width;
 };
 
-enum { PARTS = 10 };
+/* What is asked of a batch. */
+typedef struct {
+    int stream;  /* -1: all */
+    bool states; /* alone: nothing is judged */
+} wanted;
 
 static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_error *err)
 {
     const fl_network *n = m->network;
-    size_t D = n->d, logits = 0, total = 0;
+    size_t D = n->d, total = 0, rows = b->rows;
 
     for (int s = 0; s < FL_STREAMS; s++)
-        if (m->stream[s].logits > logits) logits = m->stream[s].logits;
-    b->logits_width = logits;
-    float **part[PARTS] = {&b->numbers, &b->hidden, &b->more, &b->encoded, &b->h,
-                           &b->gh,      &b->x,      &b->gx,   &b->logits,  &b->member};
-    size_t width[PARTS] = {
-        fl_network_numbers(n), 2 * D,  D, D, n->backbone->state(n), n->backbone->own(n), D,
-        n->backbone->input(n), logits, 0};
-    size_t offset[PARTS];
-    for (int i = 0; i < PARTS; i++) {
-        size_t size = i == PARTS - 1 ? fl_judge_member_size(m) : width[i] * b->max;
-        offset[i] = total;
-        total += (size + 15) / 16 * 16;
-    }
+        if (m->stream[s].logits > b->logits_width) b->logits_width = m->stream[s].logits;
+    struct {
+        float **at;
+        size_t size;
+    } part[PARTS] = {{&b->encoded, b->max * D},
+                     {&b->numbers, rows * fl_network_numbers(n)},
+                     {&b->hidden, rows * 2 * D},
+                     {&b->more, rows * D},
+                     {&b->h, rows * n->backbone->state(n)},
+                     {&b->gh, rows * n->backbone->own(n)},
+                     {&b->logits, rows * b->logits_width},
+                     {&b->x, rows * D},
+                     {&b->gx, rows * n->backbone->input(n)},
+                     {&b->member, fl_judge_member_size(m)}};
+    for (int i = 0; i < PARTS; i++) total += (part[i].size + 15) / 16 * 16;
     b->block = fl_alloc_aligned(total, sizeof *b->block);
     if (!b->block) return fl_fail(err, FLORIN_ENOMEM, "model: out of memory for a batch");
-    for (int i = 0; i < PARTS; i++) *part[i] = b->block + offset[i];
+    total = 0;
+    for (int i = 0; i < PARTS; i++) {
+        *part[i].at = b->block + total;
+        total += (part[i].size + 15) / 16 * 16;
+    }
     return FLORIN_OK;
 }
 
@@ -60,6 +75,7 @@ florin_status fl_model_batch_new(fl_model_batch **out, const fl_model *m, uint32
         return fl_fail(err, FLORIN_ENOMEM, "model: no batch of %u events", max);
     }
     b->max = max;
+    b->rows = max < ROWS ? max : ROWS;
     for (b->slots = 4; b->slots < 2 * (size_t)max; b->slots *= 2) continue;
     b->tokens = fl_calloc(max, sizeof *b->tokens);
     b->wave = fl_calloc(max, sizeof *b->wave);
@@ -108,83 +124,119 @@ static uint32_t deal_waves(fl_model_batch *b, const fl_model_item *items, uint32
     return waves;
 }
 
-/* x of the wave's events. */
-static void wave_inputs(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
-                        uint32_t count, int stream)
+/* x of some events. */
+static void inputs(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
+                   const uint32_t *order, uint32_t count, int stream)
 {
     uint32_t D = m->network->d;
 
     for (uint32_t r = 0; r < count; r++) {
-        const fl_model_item *item = &items[b->order[r]];
+        const fl_model_item *item = &items[order[r]];
         const fl_state *state = item->state[stream];
         float *x = b->x + (size_t)r * D;
-        memcpy(x, b->encoded + (size_t)b->order[r] * D, D * sizeof *x);
+        memcpy(x, b->encoded + (size_t)order[r] * D, D * sizeof *x);
         fl_infer_add_gap(m, stream, fl_infer_gap(state, item->event), !state->events, x);
     }
 }
 
-/* The events in b->order, none of which share a state. rank: place of the stream in a row. */
-static void run_wave(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
-                     uint32_t count, int stream, uint32_t rank)
+/* Surprise and tails of some events, from the states before them in b->h, and the tokens that the states remember.
+ * rank: place of the stream in a row. */
+static void judge(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
+                  const uint32_t *order, uint32_t count, int stream, uint32_t rank)
 {
     const fl_stream_weights *w = &m->stream[stream];
+    size_t numbers = m->network->backbone->state(m->network);
+
+    m->kernels->linear(b->logits, b->logits_width, b->h, numbers, count, &w->heads, w->bias);
+    for (uint32_t r = 0; r < count; r++) {
+        const fl_model_item *item = &items[order[r]];
+        fl_state *state = item->state[stream];
+        const fl_tokens *tokens = &b->tokens[order[r]];
+        uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
+        fl_judge(m, stream, b->logits + r * b->logits_width, b->member, state, b->h + r * numbers,
+                 tokens, gap, item->row + m->surprise + rank * m->targets,
+                 item->row + m->tail + rank * 2);
+        fl_infer_copy(m, state, tokens, gap);
+    }
+}
+
+/* count <= b->rows events, none of which share a state. */
+static void step(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
+                 const uint32_t *order, uint32_t count, int stream, uint32_t rank, wanted want)
+{
+    const fl_backbone *bone = m->network->backbone;
     const fl_kernels *k = m->kernels;
     uint32_t D = m->network->d, H = m->network->h;
-    size_t wide = b->logits_width, input = m->network->backbone->input(m->network),
-           own = m->network->backbone->own(m->network),
-           numbers = m->network->backbone->state(m->network);
+    size_t input = bone->input(m->network), own = bone->own(m->network),
+           numbers = bone->state(m->network);
 
     for (uint32_t r = 0; r < count; r++)
-        fl_model_state_get(m, items[b->order[r]].state[stream], b->h + r * numbers,
-                           (uint32_t)numbers);
+        fl_model_state_get(m, items[order[r]].state[stream], b->h + r * numbers, (uint32_t)numbers);
+    if (!want.states) judge(m, b, items, order, count, stream, rank);
     k->linear(b->gh, own, b->h, numbers, count, &m->wh, m->bh);
-    k->linear(b->logits, wide, b->h, numbers, count, &w->heads, w->bias);
-    for (uint32_t r = 0; r < count; r++) {
-        const fl_model_item *item = &items[b->order[r]];
-        const fl_state *state = item->state[stream];
-        uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_judge(m, stream, b->logits + r * wide, b->member, state, b->h + r * numbers,
-                 &b->tokens[b->order[r]], gap, item->row + m->surprise + rank * m->targets,
-                 item->row + m->tail + rank * 2);
-    }
-    wave_inputs(m, b, items, count, stream);
+    inputs(m, b, items, order, count, stream);
     k->linear(b->gx, input, b->x, D, count, &m->wx, m->bx);
     for (uint32_t r = 0; r < count; r++) {
-        const fl_model_item *item = &items[b->order[r]];
+        const fl_model_item *item = &items[order[r]];
         fl_state *state = item->state[stream];
-        m->network->backbone->advance(m, stream, b->h + r * numbers, b->gx + r * input,
-                                      b->gh + r * own);
+        bone->advance(m, stream, b->h + r * numbers, b->gx + r * input, b->gh + r * own);
         fl_state_put(m, state, b->h + r * numbers);
-        uint32_t gap = fl_dt_token(fl_infer_gap(state, item->event), !state->events);
-        fl_infer_count(m, state, item->event, &b->tokens[b->order[r]], gap);
+        fl_infer_count(state, item->event);
         fl_model_state_get(m, state, item->row + m->embedding + (size_t)rank * H, H);
     }
 }
 
-void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+static void encode(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+{
+    const fl_network *net = m->network;
+    uint32_t numbers = fl_network_numbers(net);
+
+    for (uint32_t first = 0, count; first < n; first += count) {
+        count = n - first < b->rows ? n - first : b->rows;
+        for (uint32_t r = 0; r < count; r++) {
+            const fl_model_item *item = &items[first + r];
+            fl_network_tokens(net, item->event, &b->tokens[first + r]);
+            fl_network_number_inputs(net, m->kernels, item->event, item->row,
+                                     b->numbers + (size_t)r * numbers);
+        }
+        fl_infer_encode(m, count, b->tokens + first, b->numbers, b->hidden, b->more,
+                        b->encoded + (size_t)first * net->d);
+    }
+}
+
+static void run(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n,
+                wanted want)
 {
     const fl_network *net = m->network;
     uint32_t rank = 0;
 
     assert(n <= b->max);
     if (!net) return;
-    for (uint32_t i = 0; i < n; i++) {
-        float *row = items[i].row;
-        memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
-        fl_network_tokens(net, items[i].event, &b->tokens[i]);
-        fl_network_number_inputs(net, m->kernels, items[i].event, row,
-                                 b->numbers + (size_t)i * fl_network_numbers(net));
-    }
-    fl_infer_encode(m, n, b->tokens, b->numbers, b->hidden, b->more, b->encoded);
+    for (uint32_t i = 0; i < n; i++)
+        memset(items[i].row + m->surprise, 0, (m->width - m->surprise) * sizeof *items[i].row);
+    encode(m, b, items, n);
     for (int s = 0; s < FL_STREAMS; s++) {
         if (!net->stream[s]) continue;
-        uint32_t waves = deal_waves(b, items, n, s);
+        uint32_t waves = want.stream < 0 || want.stream == s ? deal_waves(b, items, n, s) : 0;
         for (uint32_t wave = 0; wave < waves; wave++) {
             uint32_t count = 0;
             for (uint32_t i = 0; i < n; i++)
                 if (b->wave[i] == wave) b->order[count++] = i;
-            run_wave(m, b, items, count, s, rank);
+            for (uint32_t r = 0; r < count; r += b->rows)
+                step(m, b, items, b->order + r, count - r < b->rows ? count - r : b->rows, s, rank,
+                     want);
         }
         rank++;
     }
+}
+
+void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+{
+    run(m, b, items, n, (wanted){.stream = -1});
+}
+
+void fl_model_states(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n,
+                     int stream)
+{
+    run(m, b, items, n, (wanted){.stream = stream, .states = true});
 }

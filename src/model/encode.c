@@ -17,6 +17,8 @@ struct fl_encode {
     float *row, *h;          /* h: what fl_encode_state gave last */
     struct pending *pending; /* events computed ahead; NULL: none ever asked for */
     int64_t ahead_us;        /* events before it may be computed ahead */
+    bool states;             /* alone are wanted, of */
+    int stream;              /* -1: all */
     fl_arena *arena;
     const char **name[FL_KINDS_MAX]; /* columns of an entity's row */
 };
@@ -165,6 +167,15 @@ florin_status fl_encode_ahead(fl_encode *e, int64_t until_us, florin_error *err)
     return FLORIN_OK;
 }
 
+florin_status fl_encode_states(fl_encode *e, int kind, int64_t until_us, florin_error *err)
+{
+    florin_status st = fl_encode_ahead(e, until_us, err);
+
+    e->states = true;
+    e->stream = kind < 0 ? -1 : stream_of(e, kind);
+    return st;
+}
+
 static void states_of(const fl_encode *e, const fl_event *event, fl_state *state[FL_STREAMS])
 {
     for (int i = 0; i < FL_STREAMS; i++)
@@ -187,7 +198,8 @@ static void fill(fl_encode *e)
         states_of(e, &p->event[i], p->item[i].state);
         p->count++;
     }
-    fl_model_events(e->m, p->batch, p->item, p->count);
+    if (e->states) fl_model_states(e->m, p->batch, p->item, p->count, e->stream);
+    else fl_model_events(e->m, p->batch, p->item, p->count);
 }
 
 static void note_last(fl_encode *e, const fl_event *event)
@@ -252,6 +264,15 @@ void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, fl
     fl_model_entity_row(e->m, kind, fl_replay_record(e->replay, kind, entity),
                         stream < 0 ? NULL : state_of(e, stream, entity), e->last[kind][entity],
                         at_us, out);
+}
+
+uint32_t fl_encode_embedding(const fl_encode *e, int kind)
+{
+    const fl_network *n = fl_model_network(e->m);
+    int stream = stream_of(e, kind);
+
+    assert(stream >= 0);
+    return fl_model_row_embedding(e->m) + (stream && n->stream[0] ? n->h : 0);
 }
 
 const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint32_t *events)

@@ -17,12 +17,17 @@ bool fl_encode_next(fl_encode *e, uint64_t *row, fl_event *event, const float **
 /* Promise: fl_encode_entity, fl_encode_state and fl_encode_replay won't be used before every event with time < until_us
  * has been taken (INT64_MAX: never). Events are then computed many at a time: the same bits, several times faster. */
 florin_status fl_encode_ahead(fl_encode *e, int64_t until_us, florin_error *err);
+/* The same for one who reads nothing of a row but its embedding, and of that the stream of `kind` alone (-1: all): what
+ * else is in a row behind the fold's features is zero. Before the first event. */
+florin_status fl_encode_states(fl_encode *e, int kind, int64_t until_us, florin_error *err);
 int64_t fl_encode_peek(const fl_encode *e);
 /* An entity at a date: fl_model_entity_row. Labels with arrival <= at_us are applied first. Call with dates not
  * decreasing and only when every event with time < at_us has been taken (fl_encode_peek() >= at_us). */
 uint32_t fl_encode_entity_width(const fl_encode *e, int kind);
 const char *fl_encode_entity_name(const fl_encode *e, int kind, uint32_t column);
 void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out);
+/* First column in a row of an event of the embedding of kind's stream, which there must be. */
+uint32_t fl_encode_embedding(const fl_encode *e, int kind);
 /* An entity's state now: h [H], valid until the next call, and the number of its events. NULL: the kind has no stream. */
 const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint32_t *events);
 fl_replay *fl_encode_replay(fl_encode *e);

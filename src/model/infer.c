@@ -112,11 +112,14 @@ void fl_infer_add_gap(const fl_model *m, int stream, int64_t dt, bool first, flo
     m->kernels->axpy(x, fl_dt_number(dt, first), w->dt_w, D);
 }
 
-void fl_infer_count(const fl_model *m, fl_state *state, const fl_event *event,
-                    const fl_tokens *tokens, uint32_t gap)
+void fl_infer_copy(const fl_model *m, fl_state *state, const fl_tokens *tokens, uint32_t gap)
 {
     for (uint32_t t = 0; m->network->copy && t < m->targets; t++)
         fl_copy_add(fl_state_slots(m, state, t), fl_target_token(m->target[t].slot, tokens, gap));
+}
+
+void fl_infer_count(fl_state *state, const fl_event *event)
+{
     if (!state->events || event->time_us > state->last_us) state->last_us = event->time_us;
     if (state->events < UINT32_MAX) state->events++;
 }
@@ -194,7 +197,8 @@ void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *even
                  e->tail);
         b->advance(m, e->stream, h, s->gx + i * input, s->gh + i * own);
         fl_state_put(m, e->state, h);
-        fl_infer_count(m, e->state, event, &tokens, e->gap);
+        fl_infer_copy(m, e->state, &tokens, e->gap);
+        fl_infer_count(e->state, event);
         fl_model_state_get(m, e->state, e->embedding, n->h);
     }
 }

@@ -67,9 +67,9 @@ void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, con
                      float *hidden, float *more, float *out);
 int64_t fl_infer_gap(const fl_state *state, const fl_event *event);
 void fl_infer_add_gap(const fl_model *m, int stream, int64_t dt, bool first, float *x);
-/* After an event: what the state remembers besides h. */
-void fl_infer_count(const fl_model *m, fl_state *state, const fl_event *event,
-                    const fl_tokens *tokens, uint32_t gap);
+/* After an event: what the state remembers besides h. Recent tokens, for the heads; then count and time. */
+void fl_infer_copy(const fl_model *m, fl_state *state, const fl_tokens *tokens, uint32_t gap);
+void fl_infer_count(fl_state *state, const fl_event *event);
 
 /* judge.c: what the heads say of an event. logits: the stream's, of the state before the event; overwritten. member: room
  * for the members of a cluster, fl_judge_member_size floats. */

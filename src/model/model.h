@@ -68,6 +68,10 @@ florin_status fl_model_batch_new(fl_model_batch **out, const fl_model *m, uint32
 void fl_model_batch_free(fl_model_batch *b);
 void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
                      uint32_t n); /* n <= max */
+/* The same states and embeddings of a stream (-1: of all), and nothing else: surprise and tails are zero, and the states
+ * remember no recent tokens, so that they are good for this function alone. */
+void fl_model_states(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n,
+                     int stream);
 
 /* Entity kind of a stream (0 payer, 1 payee), -1: the model has no such stream. */
 int fl_model_stream_kind(const fl_model *m, int stream);
