@@ -2,7 +2,9 @@
 #include "support/support.h"
 #include "support/model_fixture.h"
 #include "base/file.h"
+#include "data/duck.h"
 #include "model/encode.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -151,6 +153,32 @@ static void test_events(void **state)
     assert_true(fl_file_exists(o.out));
 }
 
+/* A row of .npy as it is; NaN and infinity, which it has no word for, are refused by the number of the row. */
+static void test_npy_rows(void **state)
+{
+    static const fl_table_column columns[] = {{"a", FL_DUCK_FLOAT}, {"b", FL_DUCK_FLOAT}};
+    const float good[2] = {1.5f, -FLT_MAX}, bad[3][2] = {{0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
+    const char *path = scratch_path("rows.npy");
+    fl_table_writer *w;
+    florin_error err = {0};
+    size_t n;
+
+    (void)state;
+    assert_int_equal(fl_table_open(&w, path, columns, 2, NULL, &err), FLORIN_OK);
+    assert_int_equal(fl_table_add_row(w, good, &err), FLORIN_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(fl_table_add_row(w, bad[i], &err), FLORIN_EINTERNAL);
+        assert_non_null(strstr(err.message, "row 1 "));
+    }
+    assert_int_equal(fl_table_add_row(w, good, &err), FLORIN_OK);
+    assert_int_equal(fl_table_commit(w, &err), FLORIN_OK);
+    float *v = read_npy(path, &n);
+    assert_int_equal(n, 4);
+    assert_memory_equal(v, good, sizeof good);
+    assert_memory_equal(v + 2, good, sizeof good);
+    free(v);
+}
+
 static void test_refusals(void **state)
 {
     florin_error err = {0};
@@ -192,9 +220,8 @@ static void test_info(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entities),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_entities), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_npy_rows), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_info),
     };
 

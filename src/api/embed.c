@@ -17,7 +17,7 @@ typedef struct {
     const char *text[BATCH];
     char *text_own[BATCH];
     int64_t number[BATCH];
-    float *value; /* [width][BATCH] */
+    float *value; /* [width][BATCH]; NULL where vectors go to a file of their own, row by row */
     const void **column;
 } sink;
 
@@ -53,9 +53,9 @@ static florin_status sink_open(job *j, const char *const *names, uint32_t width,
     florin_status st = FLORIN_OK;
 
     k->width = width;
-    k->value = fl_alloc((size_t)width * BATCH, sizeof *k->value);
+    if (!apart) k->value = fl_alloc((size_t)width * BATCH, sizeof *k->value);
     k->column = fl_calloc(width + IDS_MAX, sizeof *k->column);
-    if (!c || !k->value || !k->column || (apart && !ids)) {
+    if (!c || !k->column || (apart ? !ids : !k->value)) {
         st = fl_fail(err, FLORIN_ENOMEM, "embed: out of memory");
         goto done;
     }
@@ -75,16 +75,12 @@ done:
 
 static florin_status sink_flush(sink *k, florin_error *err)
 {
-    florin_status st;
-
     if (!k->rows) return FLORIN_OK;
     k->column[0] = k->text;
     k->column[1] = k->number;
-    for (uint32_t i = 0; i < k->width; i++) k->column[IDS_MAX + i] = k->value + (size_t)i * BATCH;
-    if (k->ids) {
-        st = fl_table_add(k->ids, k->column, k->rows, err);
-        if (!st) st = fl_table_add(k->vectors, k->column + IDS_MAX, k->rows, err);
-    } else st = fl_table_add(k->vectors, k->column, k->rows, err);
+    for (uint32_t i = 0; k->value && i < k->width; i++)
+        k->column[IDS_MAX + i] = k->value + (size_t)i * BATCH;
+    florin_status st = fl_table_add(k->ids ? k->ids : k->vectors, k->column, k->rows, err);
     for (uint32_t i = 0; i < k->rows; i++) free(k->text_own[i]);
     k->written += k->rows;
     k->rows = 0;
@@ -101,8 +97,10 @@ static florin_status sink_add(sink *k, char *text, int64_t number, bool narrow, 
     k->text[r] = k->text_own[r] = text;
     if (narrow) ((uint32_t *)(void *)k->number)[r] = (uint32_t)number;
     else k->number[r] = number;
-    for (uint32_t i = 0; i < k->width; i++) k->value[(size_t)i * BATCH + r] = vector[i];
-    return ++k->rows == BATCH ? sink_flush(k, err) : FLORIN_OK;
+    for (uint32_t i = 0; k->value && i < k->width; i++) k->value[(size_t)i * BATCH + r] = vector[i];
+    k->rows++;
+    florin_status st = k->ids ? fl_table_add_row(k->vectors, vector, err) : FLORIN_OK;
+    return st ? st : k->rows == BATCH ? sink_flush(k, err) : FLORIN_OK;
 }
 
 static florin_status sink_commit(sink *k, florin_error *err)

@@ -98,6 +98,8 @@ florin_status fl_table_open(fl_table_writer **out, const char *path, const fl_ta
 /* data[c]: array of rows values of the column's type; TEXT: const char *const *(NULL = null) with NUL-terminated strings. */
 florin_status fl_table_add(fl_table_writer *w, const void *const *data, uint64_t rows,
                            florin_error *err);
+/* One row [n], straight to the file: of .npy alone, which holds rows. */
+florin_status fl_table_add_row(fl_table_writer *w, const float *row, florin_error *err);
 florin_status fl_table_commit(fl_table_writer *w, florin_error *err);
 void fl_table_abort(fl_table_writer *w);
 

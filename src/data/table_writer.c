@@ -184,6 +184,27 @@ static florin_status add_duck(fl_table_writer *w, const void *const *data, uint6
     return st;
 }
 
+/* Exponents of all ones are NaN and infinity. */
+static bool finite_all(const float *x, uint32_t n)
+{
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits >> 23 & 255) == 255;
+    }
+    return !bad;
+}
+
+florin_status fl_table_add_row(fl_table_writer *w, const float *row, florin_error *err)
+{
+    if (!finite_all(row, w->columns))
+        return fl_fail(err, FLORIN_EINTERNAL, "%s: row %llu holds a number that is not finite",
+                       w->path, (unsigned long long)w->rows);
+    w->rows++;
+    return fl_writer_add(w->npy, row, w->columns * sizeof *row, err);
+}
+
 static florin_status add_npy(fl_table_writer *w, const void *const *data, uint64_t rows,
                              florin_error *err)
 {
