@@ -11,10 +11,13 @@ static const float SURPRISE_NATS = 4.6f;
 
 /* Of a story's members one that is there ("7 new cards in a day") says more than one that is not ("no new cards in an
  * hour"): what is nought or unknown tells the story only when it counts four times as much. */
-static const float ABSENT_WEIGHT = 0.25f;
+#define ABSENT_WEIGHT 0.25f
 
 /* What raised the score by less than this share of all that did is noise, not a reason. */
 static const float SHARE_LEAST = 0.01f;
+
+/* Inputs of one story that are added up in lanes: an embedding has hundreds. */
+enum { TOGETHER = 32 };
 
 typedef struct {
     uint32_t column; /* of the strongest member */
@@ -36,7 +39,9 @@ struct fl_reasoner {
     uint32_t *code_of; /* [width] column -> story number */
     float *least;      /* [width] fl_told_least of fold features, else -INFINITY */
     uint32_t codes;
-    float *contribution; /* [width] */
+    float *contribution; /* [width] of the head's inputs */
+    float *telling;      /* [width] the same, less for what is absent */
+    uint32_t *code;      /* [width] their stories */
     story *stories;      /* [width] by number */
     normal_columns of_kind[FL_KINDS_MAX], of_pair[FL_PAIRS_MAX];
 };
@@ -86,7 +91,10 @@ florin_status fl_reasoner_new(fl_reasoner **out, const fl_model *m, florin_error
     r->least = fl_calloc(r->width, sizeof *r->least);
     r->contribution = fl_calloc(r->width, sizeof *r->contribution);
     r->stories = fl_calloc(r->width, sizeof *r->stories);
-    if (!r->told || !r->code_of || !r->least || !r->contribution || !r->stories) {
+    r->telling = fl_calloc(r->width, sizeof *r->telling);
+    r->code = fl_calloc(r->width, sizeof *r->code);
+    if (!r->told || !r->code_of || !r->least || !r->contribution || !r->telling || !r->code ||
+        !r->stories) {
         fl_reasoner_free(r);
         return fl_fail(err, FLORIN_ENOMEM, "reasons");
     }
@@ -110,6 +118,8 @@ void fl_reasoner_free(fl_reasoner *r)
     free(r->code_of);
     free(r->least);
     free(r->contribution);
+    free(r->telling);
+    free(r->code);
     free(r->stories);
     free(r);
 }
@@ -168,23 +178,65 @@ static void fill(const fl_reasoner *r, const float *row, const story *g, float t
     normal_of(r, t, row, out->normal);
 }
 
-/* Contributions to stories. Columns of a story stand together, so its figures stay in registers; signs are as good as
- * random, so what follows from them is chosen without a branch. */
+/* What one input tells. Signs are as good as random, so what follows from them is chosen without a branch. */
+static inline void add_one(story *g, uint32_t column, float part, float telling)
+{
+    const float best = g->best;
+    const uint32_t was = g->column, more = 0u - (telling > best);
+    g->sum += part;
+    g->best = telling > best ? telling : best;
+    g->column = (column & more) | (was & ~more);
+}
+
+/* TOGETHER inputs of one story: their sum, and the first of the strongest. */
+static void add_together(story *g, const uint32_t *column, const float *part, const float *telling)
+{
+    enum { LANES = 8 };
+    float sum[LANES] = {0}, best[LANES], most = g->best;
+    uint32_t first = 0;
+    for (uint32_t l = 0; l < LANES; l++) best[l] = telling[l];
+    for (uint32_t i = 0; i < TOGETHER; i += LANES)
+        for (uint32_t l = 0; l < LANES; l++) {
+            float v = telling[i + l];
+            sum[l] += part[i + l];
+            best[l] = v > best[l] ? v : best[l];
+        }
+    for (uint32_t l = 0; l < LANES; l++) {
+        g->sum += sum[l];
+        most = best[l] > most ? best[l] : most;
+    }
+    if (!(most > g->best)) return;
+    while (telling[first] < most) first++;
+    g->best = most;
+    g->column = column[first];
+}
+
+static bool all_same(const uint32_t *code)
+{
+    uint32_t differ = 0;
+    for (uint32_t i = 0; i < TOGETHER; i++) differ |= code[i] ^ code[0];
+    return !differ;
+}
+
+/* Contributions to stories. */
 static void add_up(fl_reasoner *r, const fl_head *head, const float *row)
 {
+    static const float weight[2] = {1, ABSENT_WEIGHT};
     const uint32_t *column = fl_head_columns(head), n = fl_head_inputs(head);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t c = column[i];
+        r->code[i] = r->code_of[c];
+        r->telling[i] = r->contribution[i] * weight[row[c] < r->least[c]];
+    }
     for (uint32_t i = 0; i < n;) {
-        uint32_t code = r->code_of[column[i]];
-        story g = r->stories[code];
-        for (; i < n && r->code_of[column[i]] == code; i++) {
-            uint32_t c = column[i];
-            float v = r->contribution[i] * (row[c] < r->least[c] ? ABSENT_WEIGHT : 1);
-            bool more = v > g.best;
-            g.sum += r->contribution[i];
-            g.best = more ? v : g.best;
-            g.column = more ? c : g.column;
+        story *g = &r->stories[r->code[i]];
+        if (i + TOGETHER <= n && r->code[i] == r->code[i + TOGETHER - 1] && all_same(r->code + i)) {
+            add_together(g, column + i, r->contribution + i, r->telling + i);
+            i += TOGETHER;
+        } else {
+            add_one(g, column[i], r->contribution[i], r->telling[i]);
+            i++;
         }
-        r->stories[code] = g;
     }
 }
 

@@ -416,10 +416,10 @@ static void compose(const char *text, const fl_told *t, const char *value, const
                     char out[FL_WORDS_MAX])
 {
     static const char about[] = "about {V}";
-    bool one = !strcmp(value, "1");
+    bool one = !strcmp(value, "1"), none = !strcmp(value, "0");
     size_t n = 0;
     for (const char *p = text; *p && n + 1 < FL_WORDS_MAX; p++) {
-        if (!strcmp(value, "0") && !strncmp(p, about, sizeof about - 1)) {
+        if (none && !strncmp(p, about, sizeof about - 1)) {
             value = "no";
             p += sizeof about - 1 - 3;
         }

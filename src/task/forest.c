@@ -161,17 +161,17 @@ static inline size_t through(const fl_forest_block *b, const int32_t *key)
 }
 
 /* The leaf of one tree of any number of levels. */
-static float walk_one(const fl_forest_walk *w, uint32_t tree, const int32_t *key)
+static uint32_t leaf_of(const fl_forest_walk *w, uint32_t tree, const int32_t *key)
 {
     size_t at = 0, blocks = 1;
     for (uint32_t l = 0; l < w->levels; l++, blocks *= 8)
         at = 8 * at + through(block_at(w, l, blocks, tree, at), key);
-    return w->leaf[(size_t)tree * w->leaves + at];
+    return (uint32_t)at;
 }
 
 /* The first block of eight trees side by side: which block is next. What that needs is asked for. */
 static inline void walk_top(const fl_forest_walk *w, uint32_t tree, const int32_t *key,
-                            uint8_t next[ABREAST])
+                            uint16_t at[ABREAST])
 {
     const fl_forest_block *b = block_at(w, 0, 1, tree, 0), *below = block_at(w, 1, 8, tree, 0);
     size_t i[ABREAST];
@@ -182,88 +182,107 @@ static inline void walk_top(const fl_forest_walk *w, uint32_t tree, const int32_
 #pragma GCC unroll 8
     for (uint32_t u = 0; u < ABREAST; u++) {
         i[u] = step(b + u, key, i[u]) - 8;
-        next[u] = (uint8_t)i[u];
+        at[u] = (uint16_t)i[u];
         __builtin_prefetch(below + 8 * u + i[u]);
         __builtin_prefetch(w->leaf + (size_t)(tree + u) * 64 + 8 * i[u]);
     }
 }
 
 static inline void walk_bottom(const fl_forest_walk *w, uint32_t tree, const int32_t *key,
-                               const uint8_t next[ABREAST], float out[ABREAST])
+                               uint16_t at[ABREAST])
 {
     const fl_forest_block *b[ABREAST];
     size_t i[ABREAST];
 #pragma GCC unroll 8
     for (uint32_t u = 0; u < ABREAST; u++) {
-        b[u] = block_at(w, 1, 8, tree + u, next[u]);
+        b[u] = block_at(w, 1, 8, tree + u, at[u]);
         i[u] = step(b[u], key, 1);
     }
 #pragma GCC unroll 8
     for (uint32_t u = 0; u < ABREAST; u++) i[u] = step(b[u], key, i[u]);
 #pragma GCC unroll 8
-    for (uint32_t u = 0; u < ABREAST; u++) {
-        i[u] = step(b[u], key, i[u]) - 8;
-        out[u] = w->leaf[(size_t)(tree + u) * 64 + 8u * next[u] + i[u]];
-    }
+    for (uint32_t u = 0; u < ABREAST; u++)
+        at[u] = (uint16_t)(8u * at[u] + step(b[u], key, i[u]) - 8);
 }
 
-/* Trees of two levels from t on, as long as there are eight: all upper halves first, so that the lower ones are on
- * their way from memory when their turn comes. Returns the first tree that is left. */
-static uint32_t walk_two_levels(const fl_forest_walk *w, const int32_t *key, float *sum)
+static inline float add_leaves(const fl_forest_walk *w, uint32_t tree, uint32_t n,
+                               const uint16_t *at, float sum)
 {
-    uint8_t next[TREES_AT_ONCE];
-    float leaf[ABREAST];
-    uint32_t all = w->trees / ABREAST * ABREAST;
+    for (uint32_t u = 0; u < n; u++) sum += w->leaf[(size_t)(tree + u) * w->leaves + at[u]];
+    return sum;
+}
 
-    for (uint32_t t = 0; t < all; t += TREES_AT_ONCE) {
-        uint32_t n = all - t < TREES_AT_ONCE ? all - t : TREES_AT_ONCE;
-        for (uint32_t i = 0; i < n; i += ABREAST) walk_top(w, t + i, key, next + i);
-        for (uint32_t i = 0; i < n; i += ABREAST) {
-            walk_bottom(w, t + i, key, next + i, leaf);
-            for (uint32_t u = 0; u < ABREAST; u++) *sum += leaf[u];
-        }
+/* Leaves of the n <= TREES_AT_ONCE trees from t on; returns sum with what they say. With two levels eight trees go side by side, all upper halves first, so
+ * that the lower ones are on their way from memory when their turn comes. */
+static float leaves_of(const fl_forest_walk *w, uint32_t t, uint32_t n, const int32_t *key,
+                       uint16_t at[TREES_AT_ONCE], float sum)
+{
+    uint32_t abreast = w->levels == 2 ? n / ABREAST * ABREAST : 0;
+    for (uint32_t i = 0; i < abreast; i += ABREAST) walk_top(w, t + i, key, at + i);
+    for (uint32_t i = 0; i < abreast; i += ABREAST) {
+        walk_bottom(w, t + i, key, at + i);
+        sum = add_leaves(w, t + i, ABREAST, at + i, sum);
     }
-    return all;
+    for (uint32_t i = abreast; i < n; i++) at[i] = (uint16_t)leaf_of(w, t + i, key);
+    return add_leaves(w, t + abreast, n - abreast, at + abreast, sum);
 }
 
 bool fl_forest_walk_margin(const fl_forest_walk *w, const float *row, float *margin)
 {
     int32_t key[FL_FOREST_COLUMNS_MAX];
+    uint16_t at[TREES_AT_ONCE];
     float sum = w->base;
 
     if (!fl_forest_keys(key, row + w->first, w->columns)) return false;
-    for (uint32_t t = w->levels == 2 ? walk_two_levels(w, key, &sum) : 0; t < w->trees; t++)
-        sum += walk_one(w, t, key);
+    for (uint32_t t = 0; t < w->trees; t += TREES_AT_ONCE) {
+        uint32_t n = w->trees - t < TREES_AT_ONCE ? w->trees - t : TREES_AT_ONCE;
+        sum = leaves_of(w, t, n, key, at, sum);
+    }
     *margin = sum;
     return true;
+}
+
+/* Along the way to a leaf of one tree: what each step adds. */
+static inline __attribute__((always_inline)) void attribute_tree(uint32_t levels,
+                                                                 const fl_forest_share *share,
+                                                                 uint32_t leaf, float scale,
+                                                                 float *contribution)
+{
+    const fl_forest_share *from = share + 1;
+    uint32_t left = levels * BLOCK_DEPTH, blocks = 1; /* left: steps, each told by a bit */
+#pragma GCC unroll 2
+    for (uint32_t l = 0; l < levels; l++, share += 8 * (size_t)blocks, blocks *= 8) {
+        uint32_t at = leaf >> left;
+#pragma GCC unroll 3
+        for (uint32_t d = 1; d <= BLOCK_DEPTH; d++) {
+            uint32_t next = leaf >> --left;
+            /* After the last level of a block: the next block's root, or a leaf. */
+            const fl_forest_share *to =
+                d < BLOCK_DEPTH
+                    ? share + 8 * (size_t)at + (1u << d | (next & ((1u << d) - 1)))
+                    : share + 8 * (size_t)blocks + (l + 1 < levels ? 8 * (size_t)next + 1 : next);
+            contribution[from->feature] += scale * (to->mean - from->mean);
+            from = to;
+        }
+    }
 }
 
 bool fl_forest_walk_attribute(const fl_forest_walk *w, const float *row, float scale,
                               float *contribution, float *bias)
 {
     int32_t key[FL_FOREST_COLUMNS_MAX];
+    uint16_t at[TREES_AT_ONCE];
 
     if (!fl_forest_keys(key, row + w->first, w->columns)) return false;
     *bias += scale * w->base;
-    for (uint32_t t = 0; t < w->trees; t++) {
-        const fl_forest_share *share = shares_of(w, t), *from = share + 1;
-        size_t at = 0, blocks = 1;
-        *bias += scale * from->mean;
-        for (uint32_t l = 0; l < w->levels; l++, share += 8 * blocks, blocks *= 8) {
-            const fl_forest_block *b = block_at(w, l, blocks, t, at);
-            size_t i = 1;
-            for (uint32_t d = 0; d < BLOCK_DEPTH; d++) {
-                i = step(b, key, i);
-                /* After the last level of a block: the next block's root, or a leaf. */
-                const fl_forest_share *to = share + 8 * at + i;
-                if (d + 1 == BLOCK_DEPTH) {
-                    size_t next = 8 * at + i - 8;
-                    to = share + 8 * blocks + (l + 1 < w->levels ? 8 * next + 1 : next);
-                }
-                contribution[from->feature] += scale * (to->mean - from->mean);
-                from = to;
-            }
-            at = 8 * at + i - 8;
+    for (uint32_t t = 0; t < w->trees; t += TREES_AT_ONCE) {
+        uint32_t n = w->trees - t < TREES_AT_ONCE ? w->trees - t : TREES_AT_ONCE;
+        (void)leaves_of(w, t, n, key, at, 0);
+        for (uint32_t i = 0; i < n; i++) {
+            const fl_forest_share *share = shares_of(w, t + i);
+            *bias += scale * share[1].mean;
+            if (w->levels == 2) attribute_tree(2, share, at[i], scale, contribution);
+            else attribute_tree(w->levels, share, at[i], scale, contribution);
         }
     }
     return true;
