@@ -43,7 +43,7 @@ grep -Eq '^[a-z_]+\.[a-z0-9_.]+$' <<<"$code" || die "code $code"
 ok "$FLORIN" score log --model fraud.florin --top 3 --from 2025-02-10 --to 2025-02-20
 has out.txt 'Most suspicious by fraud'
 has out.txt '^  3\. [a-z]?[0-9]+ +2025-02-1'
-has out.txt '\(normal for this (card|merchant|terminal|device): '
+has out.txt '\(normal for this (card|merchant|terminal|device)( with [a-z]+)?: '
 lacks err.txt 'no measure'
 ok "$FLORIN" score log --model fraud.florin --from 2025-02-10 --to 2025-02-20 --out part.csv --quiet
 grep -E ',"?2025-02-1[0-9]' offline.csv >want
