@@ -393,7 +393,7 @@ static const char *value_text(const fl_model *m, const fl_told *t, double v, cha
     if (!strcmp(u, "halvings")) return fl_words_number(exp2(fmin(v, LOG_MOST)), out);
     if (base && !strcmp(base, ".time")) {
         if (!strcmp(u, "hours")) {
-            int minutes = (int)(v * 60);
+            int minutes = v >= 0 && v < 24 ? (int)(v * 60) : 0; /* a time of day, whatever came */
             snprintf(out, 48, "%02d:%02d", minutes / 60 % 24, minutes % 60);
             return out;
         }
