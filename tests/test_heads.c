@@ -3,6 +3,7 @@
 #include "support/support.h"
 #include "support/model_fixture.h"
 #include "task/forest.h"
+#include "task/forest_rows.h"
 #include "task/parts.h"
 
 #include <math.h>
@@ -161,6 +162,61 @@ static void fast_walk_has_the_same_bits(void **state)
     }
 }
 
+/* Sixteen rows at once, on every tier that offers it: columns over several blocks, trees over two parts, rows that end where
+ * memory does. */
+static void rows_at_once_have_the_same_bits(void **state)
+{
+    (void)state;
+    enum { TREES = 290, APART = 131, LAST = 5 + APART * (WIDTH - 1) };
+    static const char *const tier[] = {"avx2", "avx512"};
+    static const float odd[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, -1e-40f};
+    fl_rng r;
+    fl_rng_seed(&r, 8);
+    for (uint32_t depth = 0; depth <= FL_TREES16_DEPTH + 1; depth++) {
+        uint32_t root[TREES], column[WIDTH], missing = 0;
+        fl_forest f = {.trees = TREES, .features = WIDTH, .root = root, .base = .25f};
+        f.node = fl_calloc(TREES << (depth + 1), sizeof *f.node);
+        assert_non_null(f.node);
+        for (uint32_t t = 0; t < TREES; t++) root[t] = random_tree(&f, depth, &r);
+        for (uint32_t c = 0; c < WIDTH; c++) column[c] = LAST - APART * c;
+        fl_forest_rows w;
+        florin_error e;
+        assert_int_equal(fl_forest_rows_init(&w, &f, column, &e), FLORIN_OK);
+        assert_int_equal(w.t.trees, depth > FL_TREES16_DEPTH ? 0 : TREES);
+        for (uint32_t trial = 0; trial < 40 && w.t.trees; trial++) {
+            const float *at[FL_TREES16_ROWS];
+            float want[FL_TREES16_ROWS], got[FL_TREES16_ROWS], values[WIDTH];
+            uint32_t nan = 0;
+            for (uint32_t i = 0; i < FL_TREES16_ROWS; i++) {
+                float *row = guarded_floats(LAST + 1);
+                memset(row, 0, (LAST + 1) * sizeof *row);
+                for (uint32_t c = 0; c < WIDTH; c++) {
+                    values[c] = fl_rng_below(&r, 20) ? (float)fl_rng_normal(&r)
+                                                     : odd[fl_rng_below(&r, FL_LEN(odd))];
+                    row[column[c]] = values[c];
+                    nan |= (uint32_t)isnan(values[c]) << i;
+                }
+                want[i] = fl_forest_margin(&f, values);
+                at[i] = row + w.first;
+            }
+            for (size_t k = 0; k < FL_LEN(tier); k++) {
+                const fl_kernels *kernels = fl_kernels_get(tier[k]);
+                if (!kernels || !kernels->trees16) continue;
+                uint32_t told = kernels->trees16(&w.t, at, got);
+                if (depth == FL_TREES16_DEPTH) assert_int_equal(told, nan);
+                assert_int_equal(told & ~nan, 0);
+                for (uint32_t i = 0; i < FL_TREES16_ROWS; i++)
+                    if (!(nan >> i & 1)) assert_memory_equal(&got[i], &want[i], sizeof *got);
+                missing += told != 0;
+            }
+            guarded_free_all();
+        }
+        if (fl_kernels_get("avx512") && depth == FL_TREES16_DEPTH) assert_true(missing > 5);
+        fl_forest_rows_free(&w);
+        free(f.node);
+    }
+}
+
 static void first_trees_are_the_shorter_forest(void **state)
 {
     (void)state;
@@ -278,6 +334,29 @@ static void score_rises_with_the_odds(void **state)
     }
 }
 
+/* Any number of rows at once, some with a missing value: what each gives alone. */
+static void rows_score_as_one(const fl_head *h, uint32_t width)
+{
+    enum { MOST = 40 };
+    const float *row[MOST];
+    fl_head_out want, got[MOST];
+    float *rows = fl_calloc((size_t)MOST * width, sizeof *rows);
+    for (uint32_t i = 0; i < MOST; i++) {
+        row[i] = rows + (size_t)i * width;
+        for (uint32_t c = 0; c < WIDTH; c++) rows[(size_t)i * width + 3 * c] = x[i * WIDTH + c];
+    }
+    for (uint32_t n = 1; n <= MOST; n++) {
+        fl_head_score_rows(h, row, n, got);
+        for (uint32_t i = 0; i < n; i++) {
+            fl_head_score(h, row[i], &want);
+            assert_memory_equal(&got[i].logit, &want.logit, sizeof want.logit);
+            assert_memory_equal(&got[i].probability, &want.probability, sizeof want.probability);
+            assert_int_equal(got[i].score, want.score);
+        }
+    }
+    free(rows);
+}
+
 static void saved_head_scores_as_before(void **state)
 {
     (void)state;
@@ -336,6 +415,12 @@ static void saved_head_scores_as_before(void **state)
         assert_true(fabsf(sum + bias - b.logit) < 1e-4f);
     }
     free(row);
+    rows_score_as_one(h, fl_model_row_width(m));
+    fl_head_close(h);
+    fl_model_close(m);
+    if (fl_model_open(&m, with, NULL, &e)) fail_msg("%s", e.message);
+    if (fl_head_open(&h, m, at, &e)) fail_msg("%s", e.message);
+    rows_score_as_one(h, fl_model_row_width(m));
     fl_head_close(h);
     fl_model_close(m);
     fl_parts_free(&p);
@@ -348,6 +433,7 @@ int main(void)
         cmocka_unit_test(forest_equals_xgboost),
         cmocka_unit_test(attribution_adds_up),
         cmocka_unit_test(fast_walk_has_the_same_bits),
+        cmocka_unit_test(rows_at_once_have_the_same_bits),
         cmocka_unit_test(first_trees_are_the_shorter_forest),
         cmocka_unit_test(damaged_forest_is_refused),
         cmocka_unit_test(probe_is_the_optimum),

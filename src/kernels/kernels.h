@@ -4,7 +4,7 @@
 #ifndef FL_KERNELS_H
 #define FL_KERNELS_H
 
-#include "base/base.h"
+#include "kernels/trees16.h"
 
 /* W packed for y = x W: owned by the caller of pack, freed by fl_packed_free. Layout is the tier's own. */
 typedef struct {
@@ -56,6 +56,9 @@ typedef struct {
      * moves. The same bits in every tier. */
     void (*to8)(int8_t *y, const float *x, uint32_t turn, uint32_t n);
     void (*from8)(float *y, const int8_t *x, uint32_t n);
+    /* trees16.h; NULL: walking trees row by row is faster. */
+    uint32_t (*trees16)(const fl_trees16 *t, const float *const row[FL_TREES16_ROWS],
+                        float sum[FL_TREES16_ROWS]);
 } fl_kernels;
 
 /* Symmetric log, sign(x) ln(1 + |x|): keeps sign and zero, tames counts, ages and amounts alike. By the polynomial of

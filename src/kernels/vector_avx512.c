@@ -232,6 +232,7 @@ const fl_kernels *fl_kernels_avx512(void)
         .squash = squash,
         .to8 = to8,
         .from8 = from8,
+        .trees16 = fl_trees16_avx512,
     };
 
     return &table;

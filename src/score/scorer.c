@@ -437,9 +437,20 @@ florin_status fl_scorer_add(fl_scorer *s, const fl_event *event, florin_error *e
 
 void fl_scorer_finish(fl_scorer *s, fl_head_out *out)
 {
+    enum { AT_ONCE = 64 };
+    const float *row[AT_ONCE];
+    fl_head_out score[AT_ONCE];
+
     run_waiting(s);
-    for (uint32_t i = 0; i < s->items && out; i++)
-        score_heads(s, s->item[i].row, out + (size_t)s->place[i] * s->heads);
+    for (uint32_t from = 0; from < s->items && out; from += AT_ONCE) {
+        uint32_t n = s->items - from < AT_ONCE ? s->items - from : AT_ONCE;
+        for (uint32_t i = 0; i < n; i++) row[i] = s->item[from + i].row;
+        for (uint32_t h = 0; h < s->heads; h++) {
+            fl_head_score_rows(s->head[h], row, n, score);
+            for (uint32_t i = 0; i < n; i++)
+                out[(size_t)s->place[from + i] * s->heads + h] = score[i];
+        }
+    }
 }
 
 void fl_scorer_events(fl_scorer *s, const fl_event *events, uint32_t n, fl_score_mode mode,

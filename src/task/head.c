@@ -1,11 +1,14 @@
 /* The read-only view of a head that scoring holds: the parts, opened from the model file. */
 #include "task/forest.h"
+#include "task/forest_rows.h"
 #include "task/parts.h"
 #include <stdio.h>
 
 struct fl_head {
     fl_parts p;
     fl_forest_walk walk;
+    fl_forest_rows rows; /* no trees: the walk is faster for any number of rows */
+    const fl_kernels *kernels;
 };
 
 static const json_t *heads_of(const fl_model *m)
@@ -27,6 +30,9 @@ florin_status fl_head_open(fl_head **out, const fl_model *m, uint32_t i, florin_
     if (!h) return fl_fail(err, FLORIN_ENOMEM, "head: out of memory");
     florin_status st = fl_parts_load(&h->p, m, i, err);
     if (!st) st = fl_forest_walk_init(&h->walk, &h->p.forest, h->p.column, err);
+    h->kernels = fl_model_kernels(m);
+    if (!st && h->kernels->trees16)
+        st = fl_forest_rows_init(&h->rows, &h->p.forest, h->p.column, err);
     if (st) {
         fl_head_close(h);
         return st;
@@ -58,6 +64,7 @@ void fl_head_close(fl_head *h)
     if (!h) return;
     fl_parts_free(&h->p);
     fl_forest_walk_free(&h->walk);
+    fl_forest_rows_free(&h->rows);
     free(h);
 }
 
@@ -101,11 +108,11 @@ const uint32_t *fl_head_columns(const fl_head *h)
     return h->p.column;
 }
 
-void fl_head_score(const fl_head *h, const float *row, fl_head_out *out)
+/* walked: trees is the margin of the trees. */
+static void score(const fl_head *h, const float *row, bool walked, float trees, fl_head_out *out)
 {
     const fl_parts *p = &h->p;
-    float x[FL_HEAD_INPUTS_MAX], trees = 0, logit = 0;
-    bool walked = h->walk.levels && fl_forest_walk_margin(&h->walk, row, &trees);
+    float x[FL_HEAD_INPUTS_MAX], logit = 0;
 
     if (!walked || p->probe.inputs)
         for (uint32_t i = 0; i < p->inputs; i++) x[i] = row[p->column[i]];
@@ -113,6 +120,36 @@ void fl_head_score(const fl_head *h, const float *row, fl_head_out *out)
     if (!walked) logit = fl_parts_logit(p, x);
     else logit = fl_parts_logit_of(p, trees, x);
     fl_parts_out(p, logit, out);
+}
+
+void fl_head_score(const fl_head *h, const float *row, fl_head_out *out)
+{
+    float trees = 0;
+    bool walked = h->walk.levels && fl_forest_walk_margin(&h->walk, row, &trees);
+
+    score(h, row, walked, trees, out);
+}
+
+/* Rows that take as long one after the other as FL_TREES16_ROWS at once. */
+enum { ROWS_WORTH = 9 };
+
+void fl_head_score_rows(const fl_head *h, const float *const *row, uint32_t n, fl_head_out *out)
+{
+    const float *at[FL_TREES16_ROWS];
+    float sum[FL_TREES16_ROWS];
+
+    for (uint32_t from = 0; from < n; from += FL_TREES16_ROWS) {
+        uint32_t rows = n - from < FL_TREES16_ROWS ? n - from : FL_TREES16_ROWS, missing = 0;
+        bool at_once = h->rows.t.trees && rows >= ROWS_WORTH;
+        for (uint32_t i = 0; at_once && i < FL_TREES16_ROWS; i++)
+            at[i] = row[from + (i < rows ? i : 0)] + h->rows.first;
+        if (at_once) missing = h->kernels->trees16(&h->rows.t, at, sum);
+        for (uint32_t i = 0; i < rows; i++) {
+            if (at_once && !(missing >> i & 1))
+                score(h, row[from + i], true, sum[i], &out[from + i]);
+            else fl_head_score(h, row[from + i], &out[from + i]);
+        }
+    }
 }
 
 void fl_head_attribute(const fl_head *h, const float *row, float *contribution, float *bias)

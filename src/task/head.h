@@ -35,6 +35,8 @@ uint32_t fl_head_input(const fl_head *h, uint32_t i);
 const uint32_t *fl_head_columns(const fl_head *h); /* of all inputs */
 /* row: the full row. */
 void fl_head_score(const fl_head *h, const float *row, fl_head_out *out);
+/* The same bits for n rows, faster. */
+void fl_head_score_rows(const fl_head *h, const float *const *row, uint32_t n, fl_head_out *out);
 /* Path attribution of the trees (Saabas 2014), or weight times input for a probe: [fl_head_inputs] in log-odds, sum +
  * bias = logit. */
 void fl_head_attribute(const fl_head *h, const float *row, float *contribution, float *bias);
