@@ -12,9 +12,9 @@ scored_model >/dev/null
 figure() { awk -v n="$2" '$1 == n {print $2}' "$scratch/size-$1"; }
 for n in $sizes; do
     shown=$(awk -v n="$n" 'BEGIN {print n / 1e6 " M"}')
-    # Twelve GiB of tables, and the saved file passes through the page cache.
+    # Tables of entities, then pairs and pending events; the saved file passes through the page cache.
     free=$(awk '/^MemAvailable/ {print $2 * 1024}' /proc/meminfo)
-    if awk -v f="$free" -v n="$n" 'BEGIN {exit !(f < n * 1300 * 1.1)}'; then
+    if awk -v f="$free" -v n="$n" 'BEGIN {exit !(f < (n * 780 + 1e9) * 1.1)}'; then
         keep "resident, $shown entities" null null "GiB" null null null "too little memory is free for it"
         continue
     fi
