@@ -25,7 +25,7 @@ static fl_model *open_model(void)
     return open_seed(7);
 }
 
-static float *encode_all(const fl_model *m, const fl_log *log, int64_t ahead_us)
+static float *encode_all(const fl_model *m, const fl_log *log, int64_t ahead_us, uint32_t threads)
 {
     uint32_t width = fl_model_row_width(m);
     float *rows = fl_calloc((size_t)EVENTS * width, sizeof *rows);
@@ -36,6 +36,7 @@ static float *encode_all(const fl_model *m, const fl_log *log, int64_t ahead_us)
     florin_error err = {0};
 
     if (fl_encode_open(&e, m, log, &err)) fail_msg("%s", err.message);
+    fl_encode_threads(e, threads);
     if (ahead_us && fl_encode_ahead(e, ahead_us, &err)) fail_msg("%s", err.message);
     while (fl_encode_next(e, &row, NULL, &values, &carry)) {
         assert_int_equal(row, n);
@@ -52,18 +53,22 @@ static void test_same_bytes(void **state)
 {
     fl_model *m = open_model();
     fl_log *one = fixture_log("one.log", 1), *three = fixture_log("three.log", 3);
-    float *a = encode_all(m, one, 0), *b = encode_all(m, one, 0), *c = encode_all(m, three, 0);
+    float *a = encode_all(m, one, 0, 1), *b = encode_all(m, one, 0, 1),
+          *c = encode_all(m, three, 0, 1);
     size_t bytes = (size_t)EVENTS * fl_model_row_width(m) * sizeof(float);
 
     (void)state;
     assert_memory_equal(a, b, bytes);
     assert_memory_equal(a, c, bytes);
     free(b);
-    b = encode_all(m, one, INT64_MAX); /* many at a time */
-    assert_memory_equal(a, b, bytes);
-    free(b);
-    b = encode_all(m, one, FIXTURE_START + 333 * FIXTURE_STEP); /* many, then one by one */
-    assert_memory_equal(a, b, bytes);
+    for (uint32_t threads = 1; threads < 4; threads++) {
+        b = encode_all(m, one, INT64_MAX, threads); /* many at a time */
+        assert_memory_equal(a, b, bytes);
+        free(b);
+        b = encode_all(m, one, FIXTURE_START + 333 * FIXTURE_STEP, threads); /* then one by one */
+        assert_memory_equal(a, b, bytes);
+        if (threads < 3) free(b);
+    }
     free(a);
     free(b);
     free(c);
@@ -73,7 +78,8 @@ static void test_same_bytes(void **state)
 }
 
 /* States alone: embeddings of whole rows to the bit, the kind's own where only it is wanted; states at the end. */
-static void states_alone(const fl_model *m, const fl_log *log, const float *rows, int kind)
+static void states_alone(const fl_model *m, const fl_log *log, const float *rows, int kind,
+                         uint32_t threads)
 {
     uint32_t width = fl_model_row_width(m), events, want_events;
     fl_encode *e, *whole;
@@ -83,6 +89,7 @@ static void states_alone(const fl_model *m, const fl_log *log, const float *rows
 
     assert_int_equal(fl_encode_open(&e, m, log, NULL), FLORIN_OK);
     assert_int_equal(fl_encode_open(&whole, m, log, NULL), FLORIN_OK);
+    fl_encode_threads(e, threads);
     assert_int_equal(fl_encode_ahead(whole, INT64_MAX, NULL), FLORIN_OK);
     assert_int_equal(fl_encode_states(e, kind, INT64_MAX, NULL), FLORIN_OK);
     uint32_t first = kind < 0 ? fl_model_row_embedding(m) : fl_encode_embedding(e, kind),
@@ -115,12 +122,53 @@ static void test_states(void **state)
     (void)state;
     for (uint32_t s = 0; s < FL_LEN(seeds); s++) {
         fl_model *m = open_seed(seeds[s]);
-        float *rows = encode_all(m, log, 0);
-        for (int kind = -1; kind < 2; kind++) states_alone(m, log, rows, kind);
+        float *rows = encode_all(m, log, 0, 1);
+        for (int kind = -1; kind < 2; kind++)
+            for (uint32_t threads = 1; threads < 3; threads++)
+                states_alone(m, log, rows, kind, threads);
         free(rows);
         fl_model_close(m);
     }
     fl_log_close(log);
+}
+
+/* Date after date: entities read between batches are those of one event after the other, whatever the threads. */
+static void test_dates(void **state)
+{
+    fl_model *m = open_model();
+    fl_log *log = fixture_log("dates.log", 1);
+    fl_encode *e[3];
+    uint64_t row;
+    float a[2048], b[2048];
+    const float *values;
+    const fl_fold_carry *carry;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(fl_encode_open(&e[i], m, log, NULL), FLORIN_OK);
+        fl_encode_threads(e[i], i);
+    }
+    for (int64_t n = 100; n < EVENTS; n += 150) {
+        int64_t at = FIXTURE_START + n * FIXTURE_STEP;
+        for (int i = 0; i < 3; i++) {
+            if (i) assert_int_equal(fl_encode_ahead(e[i], at, NULL), FLORIN_OK);
+            while (fl_encode_peek(e[i]) < at && fl_encode_next(e[i], &row, NULL, &values, &carry))
+                assert_true(row < (uint64_t)n);
+            assert_int_equal(row, n - 1);
+        }
+        for (int kind = 0; kind < 2; kind++)
+            for (uint32_t k = 0; k < fl_log_entities(log, kind); k++) {
+                size_t bytes = fl_encode_entity_width(e[0], kind) * sizeof *a;
+                fl_encode_entity(e[0], kind, k, at, a);
+                for (int i = 1; i < 3; i++) {
+                    fl_encode_entity(e[i], kind, k, at, b);
+                    assert_memory_equal(a, b, bytes);
+                }
+            }
+    }
+    for (int i = 0; i < 3; i++) fl_encode_close(e[i]);
+    fl_log_close(log);
+    fl_model_close(m);
 }
 
 static void test_entities(void **state)
@@ -191,9 +239,8 @@ static void test_other_schema(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_entities),
+        cmocka_unit_test(test_same_bytes),   cmocka_unit_test(test_states),
+        cmocka_unit_test(test_dates),        cmocka_unit_test(test_entities),
         cmocka_unit_test(test_other_schema),
     };
 

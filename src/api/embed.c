@@ -160,6 +160,7 @@ static florin_status open_all(job *j, florin_error *err)
     st = fl_log_open(&j->log, j->opt->log, err);
     if (!st) st = fl_encode_open(&j->encode, j->model, j->log, err);
     if (st) return st;
+    fl_encode_threads(j->encode, fl_threads(j->ctx));
     j->H = fl_model_network(j->model)->h;
     j->kind = -1;
     if (!j->opt->entity) return FLORIN_OK;

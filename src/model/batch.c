@@ -186,9 +186,12 @@ static void step(const fl_model *m, fl_model_batch *b, const fl_model_item *item
     }
 }
 
-static void encode(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+void fl_model_encode(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
 {
     const fl_network *net = m->network;
+
+    assert(n <= b->max);
+    if (!net) return;
     uint32_t numbers = fl_network_numbers(net);
 
     for (uint32_t first = 0, count; first < n; first += count) {
@@ -210,11 +213,9 @@ static void run(const fl_model *m, fl_model_batch *b, const fl_model_item *items
     const fl_network *net = m->network;
     uint32_t rank = 0;
 
-    assert(n <= b->max);
     if (!net) return;
     for (uint32_t i = 0; i < n; i++)
         memset(items[i].row + m->surprise, 0, (m->width - m->surprise) * sizeof *items[i].row);
-    encode(m, b, items, n);
     for (int s = 0; s < FL_STREAMS; s++) {
         if (!net->stream[s]) continue;
         uint32_t waves = want.stream < 0 || want.stream == s ? deal_waves(b, items, n, s) : 0;
@@ -230,7 +231,7 @@ static void run(const fl_model *m, fl_model_batch *b, const fl_model_item *items
     }
 }
 
-void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+void fl_model_rows(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
 {
     run(m, b, items, n, (wanted){.stream = -1});
 }
@@ -239,4 +240,10 @@ void fl_model_states(const fl_model *m, fl_model_batch *b, const fl_model_item *
                      int stream)
 {
     run(m, b, items, n, (wanted){.stream = stream, .states = true});
+}
+
+void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n)
+{
+    fl_model_encode(m, b, items, n);
+    fl_model_rows(m, b, items, n);
 }

@@ -4,6 +4,20 @@
 #include <assert.h>
 #include <stdio.h>
 
+enum { AHEAD = 128 };
+
+/* Events in order, of which `taken` have been handed out. */
+typedef struct {
+    fl_model_batch *batch;
+    uint32_t count, taken;
+    uint64_t row[AHEAD];
+    fl_event event[AHEAD];
+    fl_fold_carry carry[AHEAD];
+    fl_model_item item[AHEAD];
+    float *values; /* [AHEAD][stride] */
+    size_t stride;
+} pending;
+
 struct fl_encode {
     const fl_model *m;
     const fl_log *log;
@@ -14,27 +28,16 @@ struct fl_encode {
     size_t state_bytes;
     int64_t *last[FL_KINDS_MAX]; /* [entities] time of the last event, INT64_MIN: none */
     fl_event event;
-    float *row, *h;          /* h: what fl_encode_state gave last */
-    struct pending *pending; /* events computed ahead; NULL: none ever asked for */
-    int64_t ahead_us;        /* events before it may be computed ahead */
-    bool states;             /* alone are wanted, of */
-    int stream;              /* -1: all */
+    float *row, *h; /* h: what fl_encode_state gave last */
+    pending *now;   /* events computed ahead; NULL: none ever asked for */
+    pending *next;  /* with a team: events after them, of which the streams are still to come */
+    uint32_t threads;
+    fl_team *team;    /* of two; NULL: one thread does all */
+    int64_t ahead_us; /* events before it may be computed ahead */
+    bool states;      /* alone are wanted, of */
+    int stream;       /* -1: all */
     fl_arena *arena;
     const char **name[FL_KINDS_MAX]; /* columns of an entity's row */
-};
-
-enum { AHEAD = 128 };
-
-/* Events in order, of which `taken` have been handed out. */
-struct pending {
-    fl_model_batch *batch;
-    uint32_t count, taken;
-    uint64_t row[AHEAD];
-    fl_event event[AHEAD];
-    fl_fold_carry carry[AHEAD];
-    fl_model_item item[AHEAD];
-    float *values; /* [AHEAD][stride] */
-    size_t stride;
 };
 
 static fl_state *state_of(const fl_encode *e, int stream, uint32_t entity)
@@ -127,6 +130,14 @@ florin_status fl_encode_open(fl_encode **out, const fl_model *m, const fl_log *l
     return FLORIN_OK;
 }
 
+static void pending_free(pending *p)
+{
+    if (!p) return;
+    fl_model_batch_free(p->batch);
+    free(p->values);
+    free(p);
+}
+
 void fl_encode_close(fl_encode *e)
 {
     if (!e) return;
@@ -134,37 +145,44 @@ void fl_encode_close(fl_encode *e)
     for (int k = 0; k < FL_KINDS_MAX; k++) free(e->last[k]);
     fl_replay_close(e->replay);
     fl_model_scratch_free(e->scratch);
-    if (e->pending) {
-        fl_model_batch_free(e->pending->batch);
-        free(e->pending->values);
-        free(e->pending);
-    }
+    fl_team_free(e->team);
+    pending_free(e->now);
+    pending_free(e->next);
     fl_arena_free(e->arena);
     free(e->row);
     free(e->h);
     free(e);
 }
 
+static florin_status pending_new(pending **out, const fl_model *m, florin_error *err)
+{
+    pending *p = fl_calloc(1, sizeof *p);
+
+    *out = p;
+    if (!p) return fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
+    p->stride = ((size_t)fl_model_row_width(m) + 15) / 16 * 16;
+    p->values = fl_alloc_aligned(AHEAD * p->stride, sizeof *p->values);
+    return p->values ? fl_model_batch_new(&p->batch, m, AHEAD, err)
+                     : fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
+}
+
+void fl_encode_threads(fl_encode *e, uint32_t threads)
+{
+    e->threads = threads;
+}
+
 florin_status fl_encode_ahead(fl_encode *e, int64_t until_us, florin_error *err)
 {
-    struct pending *p = e->pending;
+    florin_status st = FLORIN_OK;
 
-    if (!p) {
-        p = fl_calloc(1, sizeof *p);
-        if (!p) return fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
-        p->stride = ((size_t)fl_model_row_width(e->m) + 15) / 16 * 16;
-        p->values = fl_alloc_aligned(AHEAD * p->stride, sizeof *p->values);
-        florin_status st = p->values ? fl_model_batch_new(&p->batch, e->m, AHEAD, err)
-                                     : fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
-        if (st) {
-            free(p->values);
-            free(p);
-            return st;
-        }
-        e->pending = p;
-    }
     e->ahead_us = until_us;
-    return FLORIN_OK;
+    if (e->now) return FLORIN_OK;
+    if (e->threads > 1 && fl_model_network(e->m)) {
+        st = pending_new(&e->next, e->m, err);
+        e->team = fl_team_new(2, true);
+        if (!st && !e->team) st = fl_fail(err, FLORIN_ENOMEM, "encode: out of memory");
+    }
+    return st ? st : pending_new(&e->now, e->m, err);
 }
 
 florin_status fl_encode_states(fl_encode *e, int kind, int64_t until_us, florin_error *err)
@@ -182,10 +200,9 @@ static void states_of(const fl_encode *e, const fl_event *event, fl_state *state
         state[i] = e->kind[i] < 0 ? NULL : state_of(e, i, event->entity[e->kind[i]]);
 }
 
-/* Fold as many events as may be taken ahead, then the streams for all of them. */
-static void fill(fl_encode *e)
+/* Fold as many events as may be taken ahead, and all of the model that needs no state. */
+static void begin(fl_encode *e, pending *p)
 {
-    struct pending *p = e->pending;
     const fl_fold_carry *carry;
 
     p->count = p->taken = 0;
@@ -198,8 +215,39 @@ static void fill(fl_encode *e)
         states_of(e, &p->event[i], p->item[i].state);
         p->count++;
     }
+    fl_model_encode(e->m, p->batch, p->item, p->count);
+}
+
+/* Then the streams. */
+static void finish(fl_encode *e, pending *p)
+{
     if (e->states) fl_model_states(e->m, p->batch, p->item, p->count, e->stream);
-    else fl_model_events(e->m, p->batch, p->item, p->count);
+    else fl_model_rows(e->m, p->batch, p->item, p->count);
+}
+
+/* Two batches at once: states belong to the one, records of the fold to the other. */
+static void both(void *arg, uint32_t thread)
+{
+    fl_encode *e = arg;
+
+    if (thread) finish(e, e->now);
+    else begin(e, e->next);
+}
+
+static void fill(fl_encode *e)
+{
+    pending *done = e->now;
+
+    if (!e->team || fl_team_size(e->team) < 2) {
+        begin(e, e->now);
+        finish(e, e->now);
+        return;
+    }
+    if (!e->next->count) begin(e, e->next);
+    e->now = e->next;
+    e->next = done;
+    done->count = done->taken = 0;
+    if (e->now->count) fl_team_run(e->team, both, e);
 }
 
 static void note_last(fl_encode *e, const fl_event *event)
@@ -216,9 +264,8 @@ static void note_last(fl_encode *e, const fl_event *event)
 bool fl_encode_next(fl_encode *e, uint64_t *row, fl_event *event, const float **values,
                     const fl_fold_carry **carry)
 {
-    struct pending *p = e->pending;
-
-    if (p && p->taken == p->count) fill(e);
+    if (e->now && e->now->taken == e->now->count) fill(e);
+    pending *p = e->now;
     if (p && p->taken < p->count) {
         uint32_t i = p->taken++;
         *row = p->row[i];
@@ -240,9 +287,10 @@ bool fl_encode_next(fl_encode *e, uint64_t *row, fl_event *event, const float **
 
 int64_t fl_encode_peek(const fl_encode *e)
 {
-    const struct pending *p = e->pending;
+    const pending *p = e->now, *q = e->next;
 
-    return p && p->taken < p->count ? p->event[p->taken].time_us : fl_replay_peek(e->replay);
+    if (p && p->taken < p->count) return p->event[p->taken].time_us;
+    return q && q->count ? q->event[0].time_us : fl_replay_peek(e->replay);
 }
 
 uint32_t fl_encode_entity_width(const fl_encode *e, int kind)

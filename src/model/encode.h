@@ -17,6 +17,9 @@ bool fl_encode_next(fl_encode *e, uint64_t *row, fl_event *event, const float **
 /* Promise: fl_encode_entity, fl_encode_state and fl_encode_replay won't be used before every event with time < until_us
  * has been taken (INT64_MAX: never). Events are then computed many at a time: the same bits, several times faster. */
 florin_status fl_encode_ahead(fl_encode *e, int64_t until_us, florin_error *err);
+/* Before it, as many threads may be allowed as help (two do): one folds and encodes events while another is at the streams
+ * of those before. The same bits. */
+void fl_encode_threads(fl_encode *e, uint32_t threads);
 /* The same for one who reads nothing of a row but its embedding, and of that the stream of `kind` alone (-1: all): what
  * else is in a row behind the fold's features is zero. Before the first event. */
 florin_status fl_encode_states(fl_encode *e, int kind, int64_t until_us, florin_error *err);

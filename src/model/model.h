@@ -68,8 +68,11 @@ florin_status fl_model_batch_new(fl_model_batch **out, const fl_model *m, uint32
 void fl_model_batch_free(fl_model_batch *b);
 void fl_model_events(const fl_model *m, fl_model_batch *b, const fl_model_item *items,
                      uint32_t n); /* n <= max */
-/* The same states and embeddings of a stream (-1: of all), and nothing else: surprise and tails are zero, and the states
- * remember no recent tokens, so that they are good for this function alone. */
+/* The halves of fl_model_events: encode reads no state, so that it may run while another thread is at the second half of
+ * the batch before. In place of rows, states: the same states and embeddings of a stream (-1: of all), and nothing else:
+ * surprise and tails are zero, and the states remember no recent tokens, so that they are good for states alone. */
+void fl_model_encode(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n);
+void fl_model_rows(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n);
 void fl_model_states(const fl_model *m, fl_model_batch *b, const fl_model_item *items, uint32_t n,
                      int stream);
 

@@ -95,6 +95,7 @@ static florin_status score_all(run *x, fl_encode *e, const fl_head *head, float 
     const float *values;
     const fl_fold_carry *carry;
     uint64_t event, done = 0;
+    fl_encode_threads(e, fl_threads(ctx));
     florin_status st = fl_encode_ahead(e, r->at_us, err);
     while (!st && fl_encode_peek(e) < r->at_us &&
            fl_encode_next(e, &event, NULL, &values, &carry)) {

@@ -528,6 +528,7 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
                .unit = pow(10, -fl_currency_exponent(fl_log_schema(log)->currency))};
     out->judged = t->validates + t->tests;
     florin_status st = fl_encode_open(&k.enc, m, log, err);
+    if (!st) fl_encode_threads(k.enc, fl_threads(ctx));
     if (!st && *t->sql) st = fl_sql_labels_read(&k.sql, t, log, ctx, err);
     if (!st) st = name_columns(&k);
     if (!st) st = t->per_event ? take_events(&k) : take_dates(&k);
