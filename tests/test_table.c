@@ -78,6 +78,23 @@ static void eviction_spares_the_used(void **state)
     fl_table_free(&t);
 }
 
+/* What is asked for ahead, and never comes, changes nothing, however small the table. */
+static void asking_changes_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t capacity = 1; capacity <= 20; capacity++) {
+        fl_table t;
+        assert_true(fl_table_init(&t, capacity, 64));
+        for (uint64_t e = 1; e <= 60; e++) {
+            for (uint64_t ahead = 0; ahead < e % 7; ahead++) fl_table_fetch(&t, 1000 * e + ahead);
+            fl_table_fetch(&t, e);
+            assert_int_equal(fl_table_use(&t, e, FL_FULL_EVICT), (e - 1) % capacity);
+        }
+        assert_int_equal(t.evicted, 60 - capacity);
+        fl_table_free(&t);
+    }
+}
+
 /* Blocks that are large enough for huge pages are as zero and as aligned as small ones. */
 static void pages_are_zero(void **state)
 {
@@ -103,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(index_equals_a_plain_array),
         cmocka_unit_test(eviction_spares_the_used),
+        cmocka_unit_test(asking_changes_nothing),
         cmocka_unit_test(pages_are_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,10 @@ static florin_status live_batch(run *x)
         uint32_t n = gather(x);
         if (!n) return FLORIN_OK;
         fl_scorer_begin(x->scorer);
+        for (uint32_t i = 0; i < n && i < FL_SCORE_SOON; i++)
+            fl_scorer_fetch_soon(x->scorer, &x->step[i].event);
+        for (uint32_t i = 0; i < n && i < FL_SCORE_NEXT; i++)
+            fl_scorer_fetch_next(x->scorer, &x->step[i].event);
         for (uint32_t i = 0; i < n; i++) {
             const step *t = &x->step[i];
             if (i + FL_SCORE_SOON < n)

@@ -210,7 +210,7 @@ void fl_scorer_fetch_soon(const fl_scorer *s, const fl_event *e)
 }
 
 /* Then records and states. */
-void fl_scorer_fetch_next(const fl_scorer *s, const fl_event *e)
+void fl_scorer_fetch_next(fl_scorer *s, const fl_event *e)
 {
     for (uint32_t k = 0; k < s->schema->kinds; k++)
         if (e->entity_hash[k]) fl_table_fetch(&s->table[k], e->entity_hash[k]);
@@ -378,10 +378,17 @@ static void score_heads(const fl_scorer *s, const float *row, fl_head_out *out)
     for (uint32_t i = 0; i < s->heads; i++) fl_head_score(s->head[i], row, &out[i]);
 }
 
+static void expect_none(fl_scorer *s)
+{
+    for (uint32_t k = 0; k < s->schema->kinds; k++) s->table[k].coming = 0;
+    for (uint32_t p = 0; p < s->schema->pairs; p++) s->pairs[p].coming = 0;
+}
+
 florin_status fl_scorer_event(fl_scorer *s, fl_event *e, float *row, fl_head_out *out,
                               florin_error *err)
 {
     fl_state *state[FL_STREAMS];
+    expect_none(s);
     fl_scorer_fetch_soon(s, e);
     fetch_pending(s);
     fl_scorer_fetch_next(s, e);
@@ -426,6 +433,7 @@ static florin_status add_event(fl_scorer *s, const fl_event *event, uint32_t pla
 
 void fl_scorer_begin(fl_scorer *s)
 {
+    expect_none(s);
     s->items = s->done = 0;
 }
 

@@ -64,7 +64,7 @@ void fl_scorer_begin(fl_scorer *s);
 florin_status fl_scorer_add(fl_scorer *s, const fl_event *event, florin_error *err);
 void fl_scorer_finish(fl_scorer *s, fl_head_out *out);
 void fl_scorer_fetch_soon(const fl_scorer *s, const fl_event *event);
-void fl_scorer_fetch_next(const fl_scorer *s, const fl_event *event);
+void fl_scorer_fetch_next(fl_scorer *s, const fl_event *event);
 
 /* A label arrives. Only the schema's risk label changes states; others are accepted and ignored.
  * FLORIN_EINPUT: the event is unknown, or was forgotten. */

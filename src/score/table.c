@@ -184,6 +184,7 @@ uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full)
             if (full != FL_FULL_EVICT) return FL_NONE;
             i = evict(t);
         }
+        if (t->coming) t->coming--;
         t->entity[i] = (fl_entity){hash, INT64_MIN};
         fl_index_put(&t->index, hash, i);
     }
@@ -191,10 +192,25 @@ uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full)
     return i;
 }
 
-void fl_table_fetch(const fl_table *t, uint64_t hash)
+/* Where the entity will lie that is new after `coming` other new ones; roughly: the hand passes over who was used. */
+static uint32_t place_of_new(const fl_table *t, uint32_t coming)
+{
+    uint64_t i = (uint64_t)(fl_table_is_full(t) ? t->hand : t->count) + coming;
+    return (uint32_t)(i % t->capacity);
+}
+
+void fl_table_fetch(fl_table *t, uint64_t hash)
 {
     uint32_t i = fl_index_guess(&t->index, hash);
-    if (i == FL_NONE) i = fl_table_is_full(t) ? t->hand : t->count;
+    if (i == FL_NONE) {
+        i = place_of_new(t, t->coming);
+        if (fl_table_is_full(t)) {
+            /* Who lies there will be taken out of the index; of who comes after, the hash. */
+            fl_index_fetch(&t->index, t->entity[i].hash);
+            fl_prefetch(&t->entity[place_of_new(t, t->coming + 8)], 1);
+        }
+        if (t->coming < FL_TABLE_COMING) t->coming++;
+    }
     fl_prefetch(&t->entity[i], 1);
     fl_prefetch(&t->touched[i / 64], 1);
     fl_prefetch(t->body + (size_t)i * t->stride, t->stride);

@@ -47,6 +47,7 @@ typedef struct {
 /* Records (and hidden states, if the kind has a stream) of the entities of one kind, or of pairs. */
 typedef struct {
     uint32_t capacity, count, hand;
+    uint32_t coming; /* new ones that were asked for and have not come yet */
     uint64_t evicted;
     size_t state_bytes, stride; /* 0: no stream; bytes of record and state together */
     fl_index index;
@@ -64,8 +65,10 @@ bool fl_table_is_full(const fl_table *t);
 /* Find or add; FL_NONE only when full and `full` is not FL_FULL_EVICT. A new entity is all zero. An entity that is
  * evicted for it loses its record and state: no pointer to them may be in use. */
 uint32_t fl_table_use(fl_table *t, uint64_t hash, fl_full full);
-/* Ask for everything of an entity, once fl_index_fetch has brought its slots. Changes nothing. */
-void fl_table_fetch(const fl_table *t, uint64_t hash);
+/* Ask for everything of an entity, once fl_index_fetch has brought its slots. `coming` is a guess that makes it ask for the
+ * right memory when several new ones follow each other; set it to 0 where those that were asked for may not have come. */
+enum { FL_TABLE_COMING = 16 };
+void fl_table_fetch(fl_table *t, uint64_t hash);
 static inline size_t fl_touched_words(uint32_t entities)
 {
     return ((size_t)entities + 63) / 64;
