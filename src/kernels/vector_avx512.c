@@ -31,19 +31,29 @@ static void relu(float *x, uint32_t n)
     }
 }
 
+/* What waits for the step before it takes turns: as many registers as that are worked on at once. */
+enum { ABREAST = 4 };
+#define TURNS _Pragma("GCC unroll 4") for (uint32_t j = 0; j < ABREAST; j++)
+
 /* exp(by x / log2 e) for a gate, by = log2 e times the factor: beyond 2^57 a gate is shut or open in any case. */
-INLINE __m512 gate_exp(__m512 x, float by)
+INLINE void gate_exp(__m512 x[ABREAST], float by)
 {
-    __m512 t = _mm512_mul_ps(x, all(by));
-    t = _mm512_max_ps(_mm512_min_ps(t, all(57.0f)), all(-57.0f));
-    __m512 k = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 f = _mm512_sub_ps(t, k), p = all(1.327647129e-3f);
-    p = _mm512_fmadd_ps(p, f, all(9.675540961e-3f));
-    p = _mm512_fmadd_ps(p, f, all(5.550713092e-2f));
-    p = _mm512_fmadd_ps(p, f, all(2.402212024e-1f));
-    p = _mm512_fmadd_ps(p, f, all(6.931469440e-1f));
-    p = _mm512_fmadd_ps(p, f, all(1.000000119f));
-    return _mm512_scalef_ps(p, k);
+    static const float term[] = {9.675540961e-3f, 5.550713092e-2f, 2.402212024e-1f, 6.931469440e-1f,
+                                 1.000000119f};
+    __m512 f[ABREAST], k[ABREAST];
+
+    TURNS
+    {
+        x[j] = _mm512_mul_ps(x[j], all(by));
+        x[j] = _mm512_max_ps(_mm512_min_ps(x[j], all(57.0f)), all(-57.0f));
+        k[j] = _mm512_roundscale_ps(x[j], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        f[j] = _mm512_sub_ps(x[j], k[j]);
+        x[j] = all(1.327647129e-3f);
+    }
+#pragma GCC unroll 5
+    for (uint32_t t = 0; t < FL_LEN(term); t++)
+        TURNS x[j] = _mm512_fmadd_ps(x[j], f[j], all(term[t]));
+    TURNS x[j] = _mm512_scalef_ps(x[j], k[j]);
 }
 
 /* With a = exp(-z), b = exp(-2 n): z = 1 / (1 + a), n = (1 - b) / (1 + b), so that one division gives
@@ -53,15 +63,34 @@ static void gru(float *h, const float *gx, const float *gh, uint32_t H)
     const float log2_e = 1.44269504f;
     const __m512 one = all(1.0f);
 
-    for (uint32_t i = 0; i < H; i += LANE, gx += LANE, gh += LANE) {
-        __mmask16 m = lanes(H - i);
-        __m512 r = gate_exp(_mm512_add_ps(get(gx, m), get(gh, m)), -log2_e);
-        __m512 a = gate_exp(_mm512_add_ps(get(gx + H, m), get(gh + H, m)), -log2_e);
-        r = _mm512_div_ps(one, _mm512_add_ps(one, r));
-        __m512 n = _mm512_fmadd_ps(r, get(gh + 2 * (size_t)H, m), get(gx + 2 * (size_t)H, m));
-        __m512 b = gate_exp(n, -2 * log2_e), more = _mm512_add_ps(one, b);
-        __m512 up = _mm512_fmadd_ps(get(h + i, m), more, _mm512_mul_ps(a, _mm512_sub_ps(one, b)));
-        put(h + i, m, _mm512_div_ps(up, _mm512_mul_ps(_mm512_add_ps(one, a), more)));
+    for (uint32_t i = 0; i < H; i += ABREAST * LANE) {
+        __mmask16 m[ABREAST];
+        __m512 r[ABREAST], a[ABREAST], b[ABREAST];
+        TURNS
+        {
+            size_t at = i + j * LANE;
+            m[j] = at < H ? lanes(H - at) : 0;
+            r[j] = _mm512_add_ps(get(gx + at, m[j]), get(gh + at, m[j]));
+            at += H;
+            a[j] = _mm512_add_ps(get(gx + at, m[j]), get(gh + at, m[j]));
+        }
+        gate_exp(r, -log2_e);
+        gate_exp(a, -log2_e);
+        TURNS
+        {
+            size_t at = i + j * LANE + 2 * (size_t)H;
+            r[j] = _mm512_div_ps(one, _mm512_add_ps(one, r[j]));
+            b[j] = _mm512_fmadd_ps(r[j], get(gh + at, m[j]), get(gx + at, m[j]));
+        }
+        gate_exp(b, -2 * log2_e);
+        TURNS
+        {
+            float *to = h + i + j * LANE;
+            __m512 more = _mm512_add_ps(one, b[j]);
+            __m512 up =
+                _mm512_fmadd_ps(get(to, m[j]), more, _mm512_mul_ps(a[j], _mm512_sub_ps(one, b[j])));
+            put(to, m[j], _mm512_div_ps(up, _mm512_mul_ps(_mm512_add_ps(one, a[j]), more)));
+        }
     }
 }
 
@@ -148,38 +177,63 @@ static void log_softmax(float *x, uint32_t n)
     }
 }
 
-/* fl_squash, sixteen at a time; products and sums are not fused, so the bits are those of the reference. */
-static void squash(float *y, const float *x, const float *mean, const float *scale, float limit,
-                   uint32_t n)
+/* fl_squash, sixteen at a time; products and sums are not fused, so the bits are those of the reference: ln a of a >= 1. */
+INLINE void log_abreast(__m512 p[ABREAST], const __m512 a[ABREAST])
 {
     static const float term[] = {-1.1514610310e-1f, 1.1676998740e-1f,  -1.2420140846e-1f,
                                  1.4249322787e-1f,  -1.6668057665e-1f, 2.0000714765e-1f,
                                  -2.4999993993e-1f, 3.3333331174e-1f};
-    const __m512 sign = all(-0.0f);
+    __m512 m[ABREAST], z[ABREAST], e[ABREAST];
 
-    for (uint32_t i = 0; i < n; i += LANE) {
-        __mmask16 in = lanes(n - i);
-        __m512 v = get(x + i, in), a = _mm512_abs_ps(v);
-        a = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a); /* NaN: 0 */
-        a = _mm512_add_ps(_mm512_min_ps(a, all(3e38f)), all(1.0f));
-        __m512i bits = _mm512_castps_si512(a),
-                e = _mm512_sub_epi32(_mm512_srli_epi32(bits, 23), _mm512_set1_epi32(127));
-        __m512 m = _mm512_castsi512_ps(_mm512_or_si512(
+    TURNS
+    {
+        __m512i bits = _mm512_castps_si512(a[j]),
+                k = _mm512_sub_epi32(_mm512_srli_epi32(bits, 23), _mm512_set1_epi32(127));
+        m[j] = _mm512_castsi512_ps(_mm512_or_si512(
             _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffff)), _mm512_set1_epi32(0x3f800000)));
-        __mmask16 high = _mm512_cmp_ps_mask(m, all(1.41421356f), _CMP_GT_OQ);
-        m = _mm512_mask_mul_ps(m, high, m, all(0.5f));
-        e = _mm512_mask_add_epi32(e, high, e, _mm512_set1_epi32(1));
-        m = _mm512_sub_ps(m, all(1.0f));
-        __m512 z = _mm512_mul_ps(m, m), p = all(7.0376836292e-2f);
-        for (uint32_t t = 0; t < FL_LEN(term); t++)
-            p = _mm512_add_ps(_mm512_mul_ps(p, m), all(term[t]));
-        p = _mm512_sub_ps(_mm512_mul_ps(_mm512_mul_ps(p, m), z), _mm512_mul_ps(all(0.5f), z));
-        p = _mm512_add_ps(p, m);
-        p = _mm512_add_ps(p, _mm512_mul_ps(_mm512_cvtepi32_ps(e), all(0.693147181f)));
-        p = _mm512_or_ps(p, _mm512_and_ps(v, sign));
-        p = _mm512_div_ps(_mm512_sub_ps(p, get(mean + i, in)),
-                          _mm512_mask_loadu_ps(all(1.0f), in, scale + i));
-        put(y + i, in, _mm512_max_ps(_mm512_min_ps(p, all(limit)), all(-limit)));
+        __mmask16 high = _mm512_cmp_ps_mask(m[j], all(1.41421356f), _CMP_GT_OQ);
+        m[j] = _mm512_mask_mul_ps(m[j], high, m[j], all(0.5f));
+        k = _mm512_mask_add_epi32(k, high, k, _mm512_set1_epi32(1));
+        e[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(k), all(0.693147181f));
+        m[j] = _mm512_sub_ps(m[j], all(1.0f));
+        z[j] = _mm512_mul_ps(m[j], m[j]);
+        p[j] = all(7.0376836292e-2f);
+    }
+#pragma GCC unroll 8
+    for (uint32_t t = 0; t < FL_LEN(term); t++) {
+        TURNS p[j] = _mm512_mul_ps(p[j], m[j]);
+        TURNS p[j] = _mm512_add_ps(p[j], all(term[t]));
+    }
+    TURNS p[j] = _mm512_mul_ps(_mm512_mul_ps(p[j], m[j]), z[j]);
+    TURNS p[j] = _mm512_sub_ps(p[j], _mm512_mul_ps(all(0.5f), z[j]));
+    TURNS p[j] = _mm512_add_ps(_mm512_add_ps(p[j], m[j]), e[j]);
+}
+
+static void squash(float *y, const float *x, const float *mean, const float *scale, float limit,
+                   uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += ABREAST * LANE) {
+        __mmask16 in[ABREAST];
+        __m512 v[ABREAST], a[ABREAST], p[ABREAST];
+        TURNS
+        {
+            in[j] = i + j * LANE < n ? lanes(n - i - j * LANE) : 0;
+            v[j] = _mm512_maskz_loadu_ps(in[j], x + i + j * LANE);
+            a[j] = _mm512_abs_ps(v[j]);
+            a[j] =
+                _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a[j], a[j], _CMP_ORD_Q), a[j]); /* NaN: 0 */
+            a[j] = _mm512_add_ps(_mm512_min_ps(a[j], all(3e38f)), all(1.0f));
+        }
+        log_abreast(p, a);
+        TURNS
+        {
+            p[j] = _mm512_or_ps(p[j], _mm512_and_ps(v[j], all(-0.0f)));
+            p[j] = _mm512_div_ps(
+                _mm512_sub_ps(p[j], _mm512_maskz_loadu_ps(in[j], mean + i + j * LANE)),
+                _mm512_mask_loadu_ps(all(1.0f), in[j], scale + i + j * LANE));
+            p[j] = _mm512_max_ps(_mm512_min_ps(p[j], all(limit)), all(-limit));
+            put(y + i + j * LANE, in[j], p[j]);
+        }
     }
 }
 
