@@ -107,9 +107,9 @@ static float tail_odds(const fl_model *m, const judged *j, uint32_t t, const flo
         uint32_t past = fl_copy_token(slots[i]), rank = amount ? amount_rank(m, past) : past;
         float weight = fl_copy_weight(slots[i]);
         all += weight;
-        slots_below += rank && rank < mine ? weight : 0;
-        slots_at += rank == mine ? weight : 0;
-        slots_above += rank > mine ? weight : 0;
+        slots_below += weight * (float)((rank > 0) & (rank < mine));
+        slots_at += weight * (float)(rank == mine);
+        slots_above += weight * (float)(rank > mine);
     }
     if (all > 0) {
         float copied = j->gate[t] / all;

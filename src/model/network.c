@@ -342,7 +342,7 @@ float fl_copy_share(const fl_copy_slot slot[FL_COPY_SLOTS], uint32_t token)
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
         float weight = fl_copy_weight(slot[i]);
         all += weight;
-        if (fl_copy_token(slot[i]) == token) mine += weight;
+        mine += weight * (float)(fl_copy_token(slot[i]) == token);
     }
     return all > 0 ? mine / all : 0;
 }
