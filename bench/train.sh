@@ -75,7 +75,7 @@ for round in $(seq "$rounds"); do
         echo "$(ours $network fp32 2) $(peer $network) $(ours $network fp32 1) $([ $bf16 = 0 ] || ours $network bf16 2)" >>"$scratch/$network"
         echo "round $round, $network: ours, PyTorch, ours on one thread, in bf16: $(tail -1 "$scratch/$network") events/s"
     done
-    recipe 150 >>"$scratch/recipe"
+    echo "$(recipe 150)" >>"$scratch/recipe"
     echo "round $round, default recipe: $(tail -1 "$scratch/recipe") events/s"
 done
 default_peak=$(peak_mib)
