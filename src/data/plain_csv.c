@@ -260,6 +260,24 @@ static bool sniff(fl_plain *p, fl_duck *db, const char *call)
     return ok && p->columns >= 2 && p->delimiter != '"' && p->delimiter > 0;
 }
 
+/* Could another delimiter cut all rows of the head as well? Then what DuckDB reads by need not be what its sniffer says. */
+static bool ambiguous(const fl_plain *p, const char *rows, const char *last)
+{
+    for (const char *d = ",;|\t"; *d; d++) {
+        size_t lines = 0, first = 0, n = 0;
+        bool same = *d != p->delimiter;
+        for (const char *s = rows; s <= last && same; s++) {
+            n += *s == *d;
+            if (*s != '\n') continue;
+            if (!lines++) first = n;
+            same = n == first;
+            n = 0;
+        }
+        if (same && first) return true;
+    }
+    return false;
+}
+
 /* The first line is a header of these columns, or a row; the file's head is plain. */
 static bool check_head(fl_plain *p, const char *head, size_t n, uint64_t bytes)
 {
@@ -272,7 +290,7 @@ static bool check_head(fl_plain *p, const char *head, size_t n, uint64_t bytes)
     for (const char *s = head; s <= last; s++) lines += *s == '\n';
     p->rows = bytes / ((uint64_t)(last + 1 - head) / lines) + 1;
     if (p->header) p->at = first + 1 - head;
-    return cells == p->columns;
+    return cells == p->columns && !ambiguous(p, p->header ? first + 1 : head, last);
 }
 
 florin_status fl_plain_open(fl_plain **out, fl_duck *db, const fl_source *src, const char *path,
