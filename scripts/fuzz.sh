@@ -19,7 +19,7 @@ run_one() {
     [ "$name" != plain ] || leaks=0
     if ASAN_OPTIONS=detect_leaks=$leaks "build-fuzz/fuzz_$name" "${common[@]}" -detect_leaks=$leaks -max_total_time="$seconds" \
         -print_final_stats=1 "build-fuzz/corpus_$name" ${seeds[@]+"${seeds[@]}"} >"$log" 2>&1 &&
-        { [ $leaks = 1 ] || ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 timeout 300 "build-fuzz/fuzz_$name" \
+        { [ $leaks = 1 ] || ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 "build-fuzz/fuzz_$name" \
             "${common[@]}" -runs=0 "build-fuzz/corpus_$name" >>"$log" 2>&1; }; then
         echo "fuzz $name: ${seconds}s, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | head -1) inputs, no fault"
     else

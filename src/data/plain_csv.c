@@ -261,14 +261,14 @@ static bool sniff(fl_plain *p, fl_duck *db, const char *call)
 }
 
 /* Could another delimiter cut all rows of the head as well? Then what DuckDB reads by need not be what its sniffer says. */
-static bool ambiguous(const fl_plain *p, const char *rows, const char *last)
+static bool ambiguous(const fl_plain *p, const char *rows, const char *end)
 {
     for (const char *d = ",;|\t"; *d; d++) {
         size_t lines = 0, first = 0, n = 0;
         bool same = *d != p->delimiter;
-        for (const char *s = rows; s <= last && same; s++) {
+        for (const char *s = rows; s < end && same; s++) {
             n += *s == *d;
-            if (*s != '\n') continue;
+            if (*s != '\n' && s + 1 < end) continue;
             if (!lines++) first = n;
             same = n == first;
             n = 0;
@@ -290,7 +290,8 @@ static bool check_head(fl_plain *p, const char *head, size_t n, uint64_t bytes)
     for (const char *s = head; s <= last; s++) lines += *s == '\n';
     p->rows = bytes / ((uint64_t)(last + 1 - head) / lines) + 1;
     if (p->header) p->at = first + 1 - head;
-    return cells == p->columns && !ambiguous(p, p->header ? first + 1 : head, last);
+    return cells == p->columns &&
+           !ambiguous(p, p->header ? first + 1 : head, n == bytes ? head + n : last);
 }
 
 florin_status fl_plain_open(fl_plain **out, fl_duck *db, const fl_source *src, const char *path,
