@@ -270,10 +270,10 @@ static bool ambiguous(const fl_plain *p, const char *rows, const char *end)
             n += *s == *d;
             if (*s != '\n' && s + 1 < end) continue;
             if (!lines++) first = n;
-            same = n == first;
+            same = first && n == first;
             n = 0;
         }
-        if (same && first) return true;
+        if (same && lines) return true;
     }
     return false;
 }
