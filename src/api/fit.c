@@ -56,25 +56,58 @@ static void write_pretraining(const florin_context *ctx, const json_t *p)
     fl_writef(ctx, "\n");
 }
 
+/* Figures of numbers, times and classes. */
+static void write_told(const florin_context *ctx, const json_t *j)
+{
+    const json_t *systems = json_object_get(j, "systems"), *s;
+    bool classes = !strcmp(fl_json_str(j, "kind", ""), "class");
+    size_t i;
+    fl_writef(ctx, "\n  %-10s %-26s %-24s %s\n", "", "skill (1: perfect)",
+              classes ? "accuracy" : "concordance",
+              classes ? "macro F1   right among three" : "CRPS     80 % interval holds  50 %");
+    json_array_foreach(systems, i, s)
+    {
+        const json_t *skill = metric(s, "skill"),
+                     *rank = metric(s, classes ? "accuracy" : "concordance"),
+                     *all = json_object_get(s, "metrics");
+        fl_writef(ctx, "  %-10.32s %+.4f [%+.4f, %+.4f]  %.4f [%.4f, %.4f]  ",
+                  fl_json_str(s, "name", ""), fl_json_num(skill, "value", 0),
+                  fl_json_num(skill, "low", 0), fl_json_num(skill, "high", 0),
+                  fl_json_num(rank, "value", 0), fl_json_num(rank, "low", 0),
+                  fl_json_num(rank, "high", 0));
+        if (classes)
+            fl_writef(ctx, "%.4f     %.4f\n", fl_json_num(all, "macro_f1", 0),
+                      fl_json_num(all, "top3", 0));
+        else
+            fl_writef(ctx, "%-9.5g %.3f             %.3f\n",
+                      fl_json_num(metric(s, "crps"), "value", 0),
+                      fl_json_num(all, "coverage_80", 0), fl_json_num(all, "coverage_50", 0));
+    }
+}
+
 static void write_text(const florin_context *ctx, const json_t *j)
 {
+    bool told = json_object_get(j, "kind") != NULL;
     const json_t *test = json_object_get(j, "test"), *train = json_object_get(j, "train");
     const json_t *systems = json_object_get(j, "systems"),
                  *differences = json_object_get(j, "differences"), *s;
     size_t i;
     const char *from = fl_json_str(test, "from", ""), *to = fl_json_str(test, "to", "");
     bool moment = !strcmp(from, to);
-    fl_writef(ctx, "Task %s, judged on %s %s%s%s: %lld rows, %lld positive",
-              fl_json_str(j, "task", ""), fl_json_str(j, "part", "test"), from,
-              moment ? "" : " to ", moment ? "" : to, (long long)fl_json_int(test, "rows", 0),
-              (long long)fl_json_int(test, "positives", 0));
-    if (train)
+    fl_writef(ctx, "Task %s, judged on %s %s%s%s: %lld rows", fl_json_str(j, "task", ""),
+              fl_json_str(j, "part", "test"), from, moment ? "" : " to ", moment ? "" : to,
+              (long long)fl_json_int(test, "rows", 0));
+    if (!told) fl_writef(ctx, ", %lld positive", (long long)fl_json_int(test, "positives", 0));
+    if (told) write_told(ctx, j);
+    if (train && !told)
         fl_writef(ctx, "\n(trained on %lld, %lld positive)",
                   (long long)fl_json_int(train, "rows", 0),
                   (long long)fl_json_int(train, "positives", 0));
-    fl_writef(ctx, "\n  %-12s %-25s %-25s %s\n", "", "average precision", "AUC", "Brier");
+    if (!told)
+        fl_writef(ctx, "\n  %-12s %-25s %-25s %s\n", "", "average precision", "AUC", "Brier");
     json_array_foreach(systems, i, s)
     {
+        if (told) break;
         const json_t *ap = metric(s, "ap"), *auc = metric(s, "auc");
         fl_writef(
             ctx, "  %-12.32s %.4f [%.4f, %.4f]   %.4f [%.4f, %.4f]   %.5f\n",
@@ -274,6 +307,9 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
+    if (!st && j && t.answer != FL_TASK_BINARY && opt->out)
+        fl_say(ctx, FLORIN_LOG_INFO,
+               "%s is not written: a head of this kind is judged, not yet served", opt->out);
     if (!st && j && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st && j) finish(ctx, opt, j);
     json_decref(j);

@@ -1,6 +1,7 @@
 /* Fitting and judging. Invariant: nothing is chosen, calibrated or fitted on a row of the test; labels are used as they
  * were known when validation began (for choosing) and when the test began (for the final fit). */
 #include "task/fit.h"
+#include "task/fit_dist.h"
 #include "task/result.h"
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ typedef struct {
     double figure; /* average precision on validation */
 } candidate;
 
-static bool is_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
+bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
 {
     if (t->per_event) return !strncmp(s->name[c], "fold:", 5);
     return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->width;
@@ -55,7 +56,7 @@ static florin_status pick_columns(fitter *f, candidate *c, bool fold_only)
     c->column = fl_alloc(f->s.width, sizeof *c->column);
     if (!c->column) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (size_t i = 0; i < f->s.width && c->inputs < FL_HEAD_INPUTS_MAX; i++)
-        if (is_fold(&f->s, f->t, f->m, i) ? fold : sequence) c->column[c->inputs++] = i;
+        if (fl_fit_of_fold(&f->s, f->t, f->m, i) ? fold : sequence) c->column[c->inputs++] = i;
     if (!c->inputs)
         return fl_fail(f->err, FLORIN_EUSAGE,
                        "task %s: `inputs: sequence` needs a pretrained model: --model MODEL",
@@ -664,6 +665,14 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     st = fl_fit_refuse_leak(t, m, opt->validate_only, err);
     if (!st) st = fl_sample_take(&f.s, t, m, log, opt->seed, ctx, err);
     if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, t, err);
+    if (!st && t->answer != FL_TASK_BINARY) {
+        *json = fl_result_head(&f.s, &j);
+        st = *json ? fl_fit_dist(*json, t, m, log, &f.s, &j, opt, ctx, err)
+                   : fl_fail(err, FLORIN_ENOMEM, "report");
+        fl_judged_free(&j);
+        fl_sample_free(&f.s);
+        return st;
+    }
     if (!st) st = scored_new(&s, j.n, err);
     if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
     if (!st) st = fit_candidate(&f, &b, true, &j, s.base);

@@ -23,4 +23,7 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
 florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool validation,
                                  florin_error *err);
 
+/* Is column c of a sample one of the fold's (what the baseline sees)? */
+bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c);
+
 #endif

@@ -370,38 +370,52 @@ json_t *fl_result_head(const fl_sample *s, const fl_judged *j)
                      "positives", (json_int_t)positives, "entities", drawn, "periods", list);
 }
 
-florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_log *log,
-                               const fl_system *ours, const double *baseline,
-                               const florin_context *ctx, florin_error *err)
+florin_status fl_result_ids(fl_row_ids *out, const fl_judged *j, const fl_log *log,
+                            florin_error *err)
 {
     const fl_task *t = j->task;
-    fl_table_column col[9] = {
-        {"id", FL_DUCK_TEXT}, {"y", FL_DUCK_FLOAT}, {"score", FL_DUCK_DOUBLE}};
-    const void *data[9];
-    uint32_t n = 3, *level = fl_alloc(j->n ? j->n : 1, sizeof *level);
-    fl_table_writer *w = NULL;
-    fl_arena *arena = fl_arena_new(1 << 20);
-    const char **id = fl_calloc(j->n ? j->n : 1, sizeof *id);
-    const char **cluster = fl_calloc(j->n ? j->n : 1, sizeof *cluster);
-    florin_status st =
-        arena && id && cluster && level ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "scores");
-
-    for (size_t i = 0; i < j->n && !st; i++) {
+    *out = (fl_row_ids){.arena = fl_arena_new(1 << 20),
+                        .id = fl_calloc(j->n ? j->n : 1, sizeof *out->id),
+                        .cluster = fl_calloc(j->n ? j->n : 1, sizeof *out->cluster)};
+    if (!out->arena || !out->id || !out->cluster) return fl_fail(err, FLORIN_ENOMEM, "scores");
+    for (size_t i = 0; i < j->n; i++) {
         char number[FL_ID_NUMBER];
         size_t len = 0;
         const char *text = t->per_event
                                ? fl_log_event_id(log, j->row[i], number, &len)
                                : fl_log_entity_name(log, t->kind, (uint32_t)j->row[i], &len);
-        char *copy = fl_arena_alloc(arena, len + 24), *drawn = fl_arena_alloc(arena, 24);
-        if (!copy || !drawn) st = fl_fail(err, FLORIN_ENOMEM, "scores");
-        else if (text) snprintf(copy, len + 1, "%.*s", (int)len, text);
+        char *copy = fl_arena_alloc(out->arena, len + 24), *drawn = fl_arena_alloc(out->arena, 24);
+        if (!copy || !drawn) return fl_fail(err, FLORIN_ENOMEM, "scores");
+        if (text) snprintf(copy, len + 1, "%.*s", (int)len, text);
         else snprintf(copy, 24, "%016llx", (unsigned long long)j->card[i]);
-        if (drawn) snprintf(drawn, 24, "%016llx", (unsigned long long)j->cluster[i]);
-        id[i] = copy;
-        cluster[i] = drawn;
-        level[i] = ours->score99[i];
+        snprintf(drawn, 24, "%016llx", (unsigned long long)j->cluster[i]);
+        out->id[i] = copy;
+        out->cluster[i] = drawn;
     }
-    data[0] = id;
+    return FLORIN_OK;
+}
+
+void fl_result_ids_free(fl_row_ids *ids)
+{
+    free(ids->id);
+    free(ids->cluster);
+    fl_arena_free(ids->arena);
+}
+
+florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_log *log,
+                               const fl_system *ours, const double *baseline,
+                               const florin_context *ctx, florin_error *err)
+{
+    fl_table_column col[9] = {
+        {"id", FL_DUCK_TEXT}, {"y", FL_DUCK_FLOAT}, {"score", FL_DUCK_DOUBLE}};
+    const void *data[9];
+    uint32_t n = 3, *level = fl_alloc(j->n ? j->n : 1, sizeof *level);
+    fl_table_writer *w = NULL;
+    fl_row_ids ids;
+    florin_status st = fl_result_ids(&ids, j, log, err);
+    if (!st && !level) st = fl_fail(err, FLORIN_ENOMEM, "scores");
+    for (size_t i = 0; i < j->n && !st; i++) level[i] = ours->score99[i];
+    data[0] = ids.id;
     data[1] = j->y;
     data[2] = ours->score;
     if (baseline) {
@@ -413,7 +427,7 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
                                     {"time", FL_DUCK_TIME_US},
                                     {"period", FL_DUCK_UINT32},
                                     {"cluster", FL_DUCK_TEXT}};
-    const void *const more[] = {ours->probability, level, j->time_us, j->part, cluster};
+    const void *const more[] = {ours->probability, level, j->time_us, j->part, ids.cluster};
     for (size_t i = 0; i < FL_LEN(rest); i++) {
         col[n] = rest[i];
         data[n++] = more[i];
@@ -422,9 +436,7 @@ florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_lo
     if (!st) st = fl_table_add(w, data, j->n, err);
     if (!st) st = fl_table_commit(w, err);
     else fl_table_abort(w);
-    free(id);
-    free(cluster);
+    fl_result_ids_free(&ids);
     free(level);
-    fl_arena_free(arena);
     return st;
 }

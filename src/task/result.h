@@ -41,6 +41,14 @@ json_t *fl_result_difference(const char *a, const char *b, const char *metric,
                              const fl_interval *d);
 /* {report, task, data, part, test: {from, to, rows, positives, entities, periods}}: what fit and eval share. */
 json_t *fl_result_head(const fl_sample *s, const fl_judged *j);
+/* The user's own ids of the judged rows, and their clusters as text. Free it also after an error. */
+typedef struct {
+    const char **id, **cluster; /* [n] */
+    fl_arena *arena;
+} fl_row_ids;
+florin_status fl_result_ids(fl_row_ids *out, const fl_judged *j, const fl_log *log,
+                            florin_error *err);
+void fl_result_ids_free(fl_row_ids *ids);
 /* Per-row scores with the user's ids, .csv or .parquet: id, y, score, [baseline,] probability, score99, time, period. */
 florin_status fl_result_scores(const char *path, const fl_judged *j, const fl_log *log,
                                const fl_system *ours, const double *baseline,

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "task/folds.h"
 #include "task/sql_label.h"
+#include "task/answer.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -24,6 +25,7 @@ typedef struct {
     size_t cap[16];
     uint64_t seed;
     double unit; /* major units in a minor one */
+    fl_classes classes;
 } taker;
 
 /* A moment of prediction: an event, or an entity at a date. */
@@ -32,12 +34,13 @@ typedef struct {
     uint32_t entity;
     int64_t time_us;
     uint64_t key; /* decides whether it is kept by sampling */
-    float y;      /* of an outcome: label, whenever it is known; -1: not an outcome */
+    float y;      /* of an outcome or the event's own: label, whenever it is known */
 } moment;
 
 void fl_sample_free(fl_sample *s)
 {
     for (size_t c = 0; s->name && c < s->width; c++) free(s->name[c]);
+    for (uint32_t c = 0; c < s->classes; c++) free(s->class_name[c]);
     free(s->name);
     free(s->x);
     free(s->in);
@@ -107,7 +110,7 @@ static bool in_training(const fl_task *t, int64_t time_us)
 bool fl_sample_learns(const fl_sample *s, const fl_task *t, size_t r, uint32_t j, float *y)
 {
     *y = s->known[r * s->judged + j];
-    return s->learn[r] && *y >= 0 && s->time_us[r] < fl_task_train_end(t, j);
+    return s->learn[r] && !isnan(*y) && s->time_us[r] < fl_task_train_end(t, j);
 }
 
 /* Share of rows kept is decided by a hash of the row, so the same rows are taken whatever the order or the threads. */
@@ -126,58 +129,19 @@ static uint64_t entity_of(const taker *k, const fl_event *e, int kind)
     return e->entity_hash[use] ? e->entity_hash[use] : fl_mix64(e->id) | 1;
 }
 
-static bool rule_fits(const fl_event_rule *r, const fl_log *log, uint64_t row)
-{
-    if (r->type >= 0 && fl_log_type(log, row) != r->type) return false;
-    if (r->mark >= 0 && ((fl_log_marks(log, row) >> r->mark & 1) != 0) == r->without) return false;
-    for (uint32_t i = 0; i < r->wheres; i++)
-        if (fl_log_category(log, r->field[i], row) != r->value[i]) return false;
-    /* FL_AMOUNT_NONE is the smallest number: an event without amount fits only a rule without one. */
-    return fl_log_amount(log, row) >= r->amount_from;
-}
-
-/* First of n ascending rows of a segment whose time is not before `at`. */
-static uint32_t first_not_before(const taker *k, uint64_t base, const uint32_t *rows, uint32_t n,
-                                 int64_t at)
-{
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (fl_log_time(k->log, base + rows[mid]) < at) lo = mid + 1;
-        else hi = mid;
-    }
-    return lo;
-}
-
-/* Is there an event of the rule in [from, to) for this entity, other than row `but`? */
-static bool has_event(const taker *k, const fl_event_rule *r, int kind, uint32_t entity,
-                      int64_t from, int64_t to, uint64_t but)
-{
-    for (uint32_t g = fl_log_segments(k->log); g-- > 0;) {
-        uint32_t n;
-        uint64_t base = fl_log_segment_first(k->log, g);
-        const uint32_t *rows = fl_log_entity_rows(k->log, kind, entity, g, &n);
-        for (uint32_t i = first_not_before(k, base, rows, n, to); i-- > 0;) {
-            uint64_t row = base + rows[i];
-            if (fl_log_time(k->log, row) < from) break;
-            if (row != but && rule_fits(r, k->log, row)) return true;
-        }
-    }
-    return false;
-}
-
-/* The label as known at a moment, -1: not known then. */
+/* The label as known at a moment, NAN: not known then. */
 static float label_as_of(const taker *k, const moment *m, int64_t at_us)
 {
     const fl_task *t = k->t;
     int64_t delay = t->label_delay_us;
     if (t->has_outcome)
-        return at_us == INT64_MAX || m->time_us + t->horizon_us + delay <= at_us ? m->y : -1;
+        return at_us == INT64_MAX || m->time_us + t->horizon_us + delay <= at_us ? m->y : NAN;
+    if (t->own) return at_us == INT64_MAX || m->time_us + delay < at_us ? m->y : NAN;
     if (k->sql)
         return fl_sql_label_at(k->sql, m->row, m->time_us,
                                at_us == INT64_MAX ? at_us : at_us - delay);
     float v = fl_label_at(k->labels, m->row, at_us == INT64_MAX ? at_us : at_us - delay);
-    return v < 0 ? (k->silence_is_good ? 0 : -1) : v > .5f;
+    return v < 0 ? (k->silence_is_good ? 0 : NAN) : v > .5f;
 }
 
 /* Take the row unless nobody needs it. in: 1 + judged period, 0: none; learn: it lies in training time. *taken: the
@@ -189,10 +153,10 @@ static florin_status take_moment(taker *k, const moment *m, uint32_t in, bool le
     float known[FL_JUDGED_MAX], weight = 1, truth = label_as_of(k, m, INT64_MAX);
     bool ever = false, positive = false;
     *taken = false;
-    if (truth < 0 || (!in && !learn)) return FLORIN_OK;
+    if (isnan(truth) || (!in && !learn)) return FLORIN_OK;
     for (uint32_t j = 0; j < s->judged; j++) {
         known[j] = label_as_of(k, m, t->period[j].from_us);
-        ever |= known[j] >= 0;
+        ever |= !isnan(known[j]);
         positive |= known[j] > .5f;
     }
     learn = learn && ever;
@@ -286,19 +250,19 @@ static florin_status take_event(taker *k, uint64_t row, const fl_event *e, const
     const fl_task *t = k->t;
     uint32_t in = judged_in(t, e->time_us);
     bool learn = in_training(t, e->time_us), taken = false;
-    if ((!in && !learn) || !rule_fits(&t->moment, k->log, row)) return FLORIN_OK;
+    if ((!in && !learn) || !fl_rule_fits(&t->moment, k->log, row)) return FLORIN_OK;
     if (in && dropped(k, e, in - 1)) in = 0;
     const uint32_t *fold = NULL;
     if (*t->folds) {
         fold = fl_map64_find(&k->folds, entity_of(k, e, t->cluster));
         if (!fold) return FLORIN_OK;
     }
-    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = -1};
+    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = NAN};
+    if (t->own) m.y = fl_answer_own(t, k->log, row, &k->classes);
     if (t->has_outcome) {
         uint32_t entity = e->entity[t->outcome_kind];
         if (entity == FL_NONE) return FLORIN_OK;
-        m.y = has_event(k, &t->outcome, t->outcome_kind, entity, e->time_us,
-                        e->time_us + t->horizon_us, row) != t->outcome_absent;
+        m.y = fl_answer_of(t, k->log, entity, e->time_us, row, k->unit, &k->classes);
     }
     florin_status st = take_moment(k, &m, in, learn, &taken);
     if (st || !taken) return st;
@@ -377,7 +341,7 @@ static florin_status take_entity(taker *k, uint32_t entity, int64_t at, uint32_t
     const fl_task *t = k->t;
     bool taken = false;
     int64_t from = at > INT64_MIN / 2 + t->active_us ? at - t->active_us : INT64_MIN / 2;
-    if (!has_event(k, &t->active, t->kind, entity, from, at, UINT64_MAX)) return FLORIN_OK;
+    if (!fl_has_event(k->log, &t->active, t->kind, entity, from, at, UINT64_MAX)) return FLORIN_OK;
     uint64_t hash = fl_log_entity_hash(k->log, t->kind, entity);
     const uint32_t *fold = *t->folds ? fl_map64_find(&k->folds, hash) : NULL;
     if (*t->folds && !fold) return FLORIN_OK;
@@ -385,10 +349,8 @@ static florin_status take_entity(taker *k, uint32_t entity, int64_t at, uint32_t
                 .entity = entity,
                 .time_us = at,
                 .key = fl_mix64(hash) ^ (uint64_t)at,
-                .y = -1};
-    if (t->has_outcome)
-        m.y = has_event(k, &t->outcome, t->kind, entity, at, at + t->horizon_us, UINT64_MAX) !=
-              t->outcome_absent;
+                .y = NAN};
+    if (t->has_outcome) m.y = fl_answer_of(t, k->log, entity, at, UINT64_MAX, k->unit, &k->classes);
     florin_status st = take_moment(k, &m, in, learn, &taken);
     if (st || !taken) return st;
     size_t i = s->rows - 1;
@@ -487,7 +449,76 @@ static florin_status name_columns(taker *k)
     return s->name ? FLORIN_OK : fl_fail(k->err, FLORIN_ENOMEM, "task");
 }
 
-/* Every judged period, and what is learnt from, needs rows of both kinds. */
+/* --- classes --- */
+
+typedef struct {
+    uint32_t number;
+    uint64_t rows;
+} class_count;
+
+static int by_rows(const void *a, const void *b)
+{
+    const class_count *x = a, *y = b;
+    if (x->rows != y->rows) return x->rows > y->rows ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static char *class_text(const taker *k, uint32_t number)
+{
+    size_t len = 0;
+    const char *text = k->sql ? fl_sql_label_class(k->sql, number, &len)
+                              : fl_log_value_text(k->log, k->t->of, k->classes.value[number], &len);
+    return text ? fl_strndup(text, len) : fl_strdup("?");
+}
+
+static void renumber(float *y, size_t n, const uint32_t *to)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(y[i])) y[i] = (float)to[(uint32_t)y[i]];
+}
+
+/* The classes that are frequent enough in what is learnt from, the most frequent first; the others become one. */
+static florin_status settle_classes(taker *k)
+{
+    fl_sample *s = k->s;
+    uint32_t n = k->sql ? fl_sql_label_classes(k->sql) : k->classes.n, kept = 0;
+    class_count *count = fl_calloc(n + 1, sizeof *count);
+    uint32_t *to = fl_alloc(n + 1, sizeof *to);
+    bool ok = count && to, rest = false;
+    for (uint32_t i = 0; ok && i < n; i++) count[i].number = i;
+    for (size_t r = 0; ok && r < s->rows; r++)
+        if (s->learn[r] || *k->t->folds) count[(uint32_t)s->truth[r]].rows++;
+    if (ok) qsort(count, n, sizeof *count, by_rows);
+    for (uint32_t i = 0; ok && i < n; i++) {
+        bool keep = kept < FL_CLASSES_MAX - 1 && count[i].rows >= FL_CLASS_ROWS_MIN;
+        to[count[i].number] = keep ? kept : UINT32_MAX;
+        rest |= !keep;
+        if (!keep) continue;
+        s->class_name[kept] = class_text(k, count[i].number);
+        ok = s->class_name[kept] != NULL;
+        s->classes = ++kept;
+    }
+    if (ok && rest) {
+        ok = (s->class_name[kept] = fl_strdup("(other)")) != NULL;
+        s->classes = kept + 1;
+        for (uint32_t i = 0; i < n; i++)
+            if (to[i] == UINT32_MAX) to[i] = kept;
+    }
+    if (ok) {
+        renumber(s->truth, s->rows, to);
+        renumber(s->known, s->rows * s->judged, to);
+    }
+    free(count);
+    free(to);
+    if (!ok) return fl_fail(k->err, FLORIN_ENOMEM, "task %s: classes", k->t->name);
+    if (kept >= 2) return FLORIN_OK;
+    return fl_fail(k->err, FLORIN_EINPUT,
+                   "task %s: %u of %u classes have %d rows to learn from: at least two are needed; "
+                   "lengthen `train`",
+                   k->t->name, kept, n, FL_CLASS_ROWS_MIN);
+}
+
+/* Every judged period, and what is learnt from, needs rows, of both kinds when the answer is yes or no. */
 static florin_status check_classes(const taker *k)
 {
     const fl_sample *s = k->s;
@@ -505,7 +536,7 @@ static florin_status check_classes(const taker *k)
                            "task %s: `%s` from %s: no row with a known label: check its dates "
                            "against the log's (florin describe)",
                            t->name, part, from);
-        if (!positives || positives == seen)
+        if (t->answer == FL_TASK_BINARY && (!positives || positives == seen))
             return fl_fail(k->err, FLORIN_EINPUT,
                            "task %s: `%s` from %s: all %llu rows have the label %d: both kinds are "
                            "needed; lengthen it or choose other dates",
@@ -533,11 +564,13 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
     if (!st) st = name_columns(&k);
     if (!st) st = t->per_event ? take_events(&k) : take_dates(&k);
     if (!st) st = check_classes(&k);
+    if (!st && t->answer == FL_TASK_CLASS) st = settle_classes(&k);
     fl_encode_close(k.enc);
     fl_label_index_free(k.labels);
     fl_sql_labels_free(k.sql);
     for (uint32_t j = 0; j < FL_JUDGED_MAX; j++) fl_map64_free(&k.bad[j]);
     fl_map64_free(&k.folds);
+    fl_classes_free(&k.classes);
     if (st) fl_sample_free(out);
     return st;
 }

@@ -5,6 +5,8 @@
 #include "model/encode.h"
 #include "task/task.h"
 
+enum { FL_CLASSES_MAX = 24, FL_CLASS_ROWS_MIN = 20 };
+
 typedef struct {
     size_t rows, width;
     float *x;        /* [rows][width] */
@@ -12,8 +14,8 @@ typedef struct {
     uint32_t judged; /* periods of the task: validations, then tests */
     uint8_t *in;     /* 1 + judged period of the row, 0: none */
     uint8_t *learn;  /* may be learnt from, by fl_sample_learns */
-    float *known;    /* [rows][judged] label as known when period j begins; -1: unknown then */
-    float *truth;    /* label in the end; rows without one are not taken */
+    float *known;    /* [rows][judged] label as known when period j begins; NAN: unknown then */
+    float *truth;    /* label in the end; rows without one are not taken. Of a class: its number */
     float *weight;   /* when learnt from: 1 / share of its kind that was kept */
     uint32_t *fold;  /* with folds */
     uint64_t *cluster, *card,
@@ -22,6 +24,9 @@ typedef struct {
     double *amount;                                         /* major units; 0: none */
     uint64_t seen[FL_JUDGED_MAX], positives[FL_JUDGED_MAX]; /* judged rows */
     uint64_t train_seen, train_positives;                   /* before sampling */
+    /* Of a class: the names, the most frequent first; the last is "(other)" when some were too rare to be one. */
+    uint32_t classes;
+    char *class_name[FL_CLASSES_MAX];
 } fl_sample;
 
 florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m, const fl_log *log,

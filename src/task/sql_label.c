@@ -1,6 +1,7 @@
 /* Runs the SELECT, keeps its rows, and runs it again over cut logs to prove that no label is dated too early. */
 #include "task/sql_label.h"
 #include "data/log_sql.h"
+#include "task/answer.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -11,6 +12,10 @@ struct fl_sql_labels {
     float *value;
     int64_t *known_us;
     uint32_t *checked; /* the last cut in which it came out again */
+    fl_classes classes;
+    char **class_text; /* [classes.n] */
+    uint32_t texts;
+    size_t text_cap;
 };
 
 typedef struct {
@@ -32,6 +37,9 @@ void fl_sql_labels_free(fl_sql_labels *s)
 {
     if (!s) return;
     fl_map64_free(&s->at);
+    for (uint32_t i = 0; i < s->texts; i++) free(s->class_text[i]);
+    free(s->class_text);
+    fl_classes_free(&s->classes);
     free(s->value);
     free(s->known_us);
     free(s->checked);
@@ -99,7 +107,8 @@ static florin_status wrap(reader *r)
     fl_buf q = {0};
     fl_buf_puts(&q, "SELECT ");
     for (uint32_t i = 0; i < n; i++)
-        fl_buf_printf(&q, "%sCAST(\"%s\" AS %s)", i ? ", " : "", want[i], type[i]);
+        fl_buf_printf(&q, "%sCAST(\"%s\" AS %s)", i ? ", " : "", want[i],
+                      i == 1 && r->t->answer == FL_TASK_CLASS ? "VARCHAR" : type[i]);
     fl_buf_printf(&q, " FROM (\n%.*s\n)", (int)len, r->t->sql);
     r->query = q.data;
     return q.failed ? say(r, FLORIN_ENOMEM, "out of memory") : FLORIN_OK;
@@ -125,6 +134,42 @@ typedef struct {
     float value;
 } answer;
 
+/* The class of a row of the result by its text. */
+static florin_status read_class(reader *r, const fl_duck_result *res, uint64_t i, answer *a)
+{
+    fl_sql_labels *s = r->s;
+    size_t len;
+    const char *text = fl_duck_text(res, 1, i, &len);
+    uint32_t n = fl_classes_of(&s->classes, fl_category_hash(text, len));
+    if (n == UINT32_MAX ||
+        !fl_grow((void **)&s->class_text, &s->text_cap, n + 1, sizeof *s->class_text))
+        return say(r, FLORIN_ENOMEM, "out of memory");
+    if (n == s->texts) {
+        s->class_text[n] = fl_strndup(text, len);
+        if (!s->class_text[n]) return say(r, FLORIN_ENOMEM, "out of memory");
+        s->texts++;
+    }
+    a->value = (float)n;
+    return FLORIN_OK;
+}
+
+static florin_status read_value(reader *r, const fl_duck_result *res, uint64_t i, int shown,
+                                answer *a)
+{
+    if (r->t->answer == FL_TASK_CLASS) return read_class(r, res, i, a);
+    double v = ((const double *)fl_duck_data(res, 1))[i];
+    if (r->t->answer == FL_TASK_BINARY && v != 0 && v != 1)
+        return say(r, FLORIN_EINPUT,
+                   "value of '%.*s' is %g: only 0 and 1, true and false; for numbers say `is: "
+                   "number`",
+                   shown, a->name, isfinite(v) ? v : -1);
+    if (!isfinite(v) || fabs(v) > 1e30 || (r->t->answer == FL_TASK_TIME && v < 0))
+        return say(r, FLORIN_EINPUT, "value of '%.*s' is no %s", shown, a->name,
+                   r->t->answer == FL_TASK_TIME ? "time in days" : "number");
+    a->value = (float)v;
+    return FLORIN_OK;
+}
+
 static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t i, answer *a)
 {
     const fl_task *t = r->t;
@@ -134,10 +179,8 @@ static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t 
     a->name = fl_duck_text(res, 0, i, &a->len);
     int shown = a->len > 60 ? 60 : (int)a->len;
     if (fl_duck_null(res, 1, i)) return FLORIN_OK;
-    double v = ((const double *)fl_duck_data(res, 1))[i];
-    if (v != 0 && v != 1)
-        return say(r, FLORIN_EINPUT, "value of '%.*s' is %g: only 0 and 1, true and false", shown,
-                   a->name, isfinite(v) ? v : -1);
+    florin_status st = read_value(r, res, i, shown, a);
+    if (st) return st;
     if (fl_duck_null(res, 2, i) || (!t->per_event && fl_duck_null(res, 3, i)))
         return say(r, FLORIN_EINPUT, "%s of '%.*s' is NULL",
                    fl_duck_null(res, 2, i) ? "known_at" : "date", shown, a->name);
@@ -148,7 +191,6 @@ static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t 
                    fl_log_schema(r->log)->kind[t->kind].name, shown, a->name);
     }
     uint64_t row = *at - 1;
-    a->value = v > .5;
     a->known_us = ((const int64_t *)fl_duck_data(res, 2))[i];
     a->time_us =
         t->per_event ? fl_log_time(r->log, row) : ((const int64_t *)fl_duck_data(res, 3))[i];
@@ -252,5 +294,16 @@ florin_status fl_sql_labels_read(fl_sql_labels **out, const fl_task *t, const fl
 float fl_sql_label_at(const fl_sql_labels *s, uint64_t row, int64_t time_us, int64_t at_us)
 {
     const uint32_t *v = fl_map64_find(&s->at, key_of(s->t, row, time_us));
-    return v && s->known_us[*v - 1] <= at_us ? s->value[*v - 1] : -1;
+    return v && s->known_us[*v - 1] <= at_us ? s->value[*v - 1] : NAN;
+}
+
+uint32_t fl_sql_label_classes(const fl_sql_labels *s)
+{
+    return s->texts;
+}
+
+const char *fl_sql_label_class(const fl_sql_labels *s, uint32_t i, size_t *len)
+{
+    *len = strlen(s->class_text[i]);
+    return s->class_text[i];
 }

@@ -287,6 +287,47 @@ static florin_status all_periods(loader *l, const fl_yaml *top)
 
 /* --- moments, population, label --- */
 
+/* Words of `is` behind a SELECT or an outcome. */
+static const struct {
+    const char *word;
+    fl_outcome_is is;
+    fl_task_answer answer;
+} WORDS[] = {{"present", FL_IS_PRESENT, FL_TASK_BINARY}, {"absent", FL_IS_ABSENT, FL_TASK_BINARY},
+             {"sum", FL_IS_SUM, FL_TASK_NUMBER},         {"count", FL_IS_COUNT, FL_TASK_NUMBER},
+             {"amount", FL_IS_AMOUNT, FL_TASK_NUMBER},   {"time", FL_IS_TIME, FL_TASK_TIME},
+             {"class", FL_IS_CLASS, FL_TASK_CLASS}};
+
+static florin_status outcome_word(loader *l, const fl_yaml *y)
+{
+    const char *is = "present";
+    florin_status st = fl_yaml_str(y, "is", &is, l->err);
+
+    for (size_t i = 0; !st && i < FL_LEN(WORDS); i++) {
+        if (strcmp(is, WORDS[i].word)) continue;
+        l->t->is = WORDS[i].is;
+        l->t->answer = WORDS[i].answer;
+        return FLORIN_OK;
+    }
+    return st ? st
+              : fl_yaml_fail(fl_yaml_get(y, "is"), l->err,
+                             "label: `is` is present, absent, sum, count, amount, time or class");
+}
+
+/* `of: FIELD`, for a class. */
+static florin_status class_field(loader *l, const fl_yaml *y)
+{
+    const fl_yaml *of = fl_yaml_get(y, "of");
+    florin_status st = FLORIN_OK;
+
+    if (l->t->is != FL_IS_CLASS)
+        return of ? fl_yaml_fail(of, l->err, "label: of: only with `is: class`") : st;
+    if (!of || of->kind != FL_YAML_SCALAR)
+        return fl_yaml_fail(of ? of : y, l->err,
+                            "label: `is: class` needs `of: FIELD`, a category of the schema");
+    l->t->of = named(l, of, CATEGORIES, of->text, &st);
+    return st;
+}
+
 static florin_status label_names(loader *l, const fl_yaml *top, const fl_yaml *y)
 {
     fl_task *t = l->t;
@@ -307,12 +348,21 @@ static florin_status label_names(loader *l, const fl_yaml *top, const fl_yaml *y
 
 static florin_status label_sql(loader *l, const fl_yaml *y)
 {
-    static const char *const known[] = {"sql"};
-    const char *sql = NULL;
-    florin_status st = fl_yaml_only(y, known, 1, l->err);
+    static const char *const known[] = {"sql", "is"};
+    const char *sql = NULL, *is = "yes or no";
+    florin_status st = fl_yaml_only(y, known, 2, l->err);
 
     if (!st) st = fl_yaml_str(y, "sql", &sql, l->err);
+    if (!st) st = fl_yaml_str(y, "is", &is, l->err);
     if (st) return st;
+    if (fl_yaml_get(y, "is") && strcmp(is, "number") && strcmp(is, "class") && strcmp(is, "time"))
+        return fl_yaml_fail(fl_yaml_get(y, "is"), l->err,
+                            "label: `is` of a SELECT is number, time (days) or class; without it 0 "
+                            "and 1");
+    l->t->answer = !strcmp(is, "number")  ? FL_TASK_NUMBER
+                   : !strcmp(is, "class") ? FL_TASK_CLASS
+                   : !strcmp(is, "time")  ? FL_TASK_TIME
+                                          : FL_TASK_BINARY;
     if (!sql || !*sql || strlen(sql) >= sizeof l->t->sql)
         return fl_yaml_fail(y, l->err, "label: sql: a SELECT of at most %zu characters",
                             sizeof l->t->sql - 1);
@@ -324,24 +374,51 @@ static florin_status label_sql(loader *l, const fl_yaml *y)
     return FLORIN_OK;
 }
 
+/* {mark: M} or {field: F}: what the judged event itself turns out to be. A field must be one that is no input. */
+static florin_status label_own(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"mark", "field"};
+    const fl_yaml *mark = fl_yaml_get(y, "mark"), *field = fl_yaml_get(y, "field");
+    fl_task *t = l->t;
+    florin_status st = fl_yaml_only(y, known, 2, l->err);
+
+    if (st) return st;
+    if (!t->per_event || (mark && field))
+        return fl_yaml_fail(y, l->err,
+                            "label: {mark: M} or {field: F}, of the event that is judged: for "
+                            "moments {event: TYPE}");
+    t->own = true;
+    if ((mark ? mark : field)->kind != FL_YAML_SCALAR)
+        return fl_yaml_fail(mark ? mark : field, l->err, "label: a name");
+    if (mark) {
+        t->own_mark = named(l, mark, MARKS, mark->text, &st);
+        return st;
+    }
+    t->answer = FL_TASK_CLASS;
+    t->of = named(l, field, CATEGORIES, field->text, &st);
+    if (!st && !l->s->category[t->of].after)
+        return fl_yaml_fail(field, l->err,
+                            "label: field: %s is known when the event is judged and is an input: "
+                            "only a field with `after: true` in the schema can be predicted",
+                            field->text);
+    return st;
+}
+
 static florin_status label_outcome(loader *l, const fl_yaml *y)
 {
-    static const char *const known[] = {"within", "is", "entity", RULE_KEYS};
+    static const char *const known[] = {"within", "is", "of", "entity", RULE_KEYS};
     fl_task *t = l->t;
-    const char *is = "present";
     florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
 
     t->has_outcome = true;
     if (!st) st = event_rule(l, y, &t->outcome);
     if (!st) st = span(l, y, "within", &t->horizon_us);
-    if (!st) st = fl_yaml_str(y, "is", &is, l->err);
+    if (!st) st = outcome_word(l, y);
+    if (!st) st = class_field(l, y);
     if (!st) t->outcome_kind = kind_named(l, y, "entity", &st);
     if (st) return st;
     if (t->horizon_us <= 0)
         return fl_yaml_fail(y, l->err, "label: needs `within:`, the time that is looked ahead");
-    if (strcmp(is, "present") && strcmp(is, "absent"))
-        return fl_yaml_fail(fl_yaml_get(y, "is"), l->err, "label: `is` is present or absent");
-    t->outcome_absent = !strcmp(is, "absent");
     if (!t->per_event && t->outcome_kind >= 0 && t->outcome_kind != t->kind)
         return fl_yaml_fail(fl_yaml_get(y, "entity"), l->err,
                             "label: entity: the moments' own is meant; leave this out");
@@ -360,7 +437,9 @@ static florin_status label(loader *l, const fl_yaml *top)
     if (st) return st;
     if (y && y->kind == FL_YAML_LIST) return fl_yaml_fail(y, l->err, "label: one, not a list");
     if (!y || y->kind == FL_YAML_SCALAR) return label_names(l, top, y);
-    return fl_yaml_get(y, "sql") ? label_sql(l, y) : label_outcome(l, y);
+    if (fl_yaml_get(y, "sql")) return label_sql(l, y);
+    bool own = fl_yaml_get(y, "mark") || (fl_yaml_get(y, "field") && !fl_yaml_get(y, "event"));
+    return own ? label_own(l, y) : label_outcome(l, y);
 }
 
 static florin_status at_dates(loader *l, const fl_yaml *top, const fl_yaml *m)
@@ -551,6 +630,9 @@ static florin_status load(loader *l, const fl_yaml *y)
     if (!st) st = removal(l, fl_yaml_get(y, "removal"));
     if (!st) l->t->cluster = kind_named(l, y, "cluster", &st);
     if (!st) st = costs(l, fl_yaml_get(y, "cost"));
+    if (!st && l->t->answer != FL_TASK_BINARY && l->t->negatives < 1)
+        st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
+                          "negatives: only where the label is yes or no");
     return st ? st : metrics(l, fl_yaml_get(y, "metrics"));
 }
 
@@ -578,6 +660,7 @@ florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char
 
     memset(out, 0, sizeof *out);
     out->kind = out->drop_kind = out->cluster = out->label = out->outcome_kind = -1;
+    out->of = out->own_mark = -1;
     out->moment = out->active = out->outcome =
         (fl_event_rule){.type = -1, .mark = -1, .amount_from = FL_AMOUNT_NONE};
     out->negatives = 1;

@@ -28,6 +28,19 @@ typedef struct {
     int64_t from_us, to_us; /* [from, to) */
 } fl_period;
 
+/* What is predicted: a yes or no; an amount or a number; a time until something, cut off at a horizon; one of some
+ * values. All but the first are given as a distribution (dist.h). */
+typedef enum { FL_TASK_BINARY, FL_TASK_NUMBER, FL_TASK_TIME, FL_TASK_CLASS } fl_task_answer;
+typedef enum {
+    FL_IS_PRESENT,
+    FL_IS_ABSENT,
+    FL_IS_SUM,
+    FL_IS_COUNT,
+    FL_IS_AMOUNT, /* of the next such event */
+    FL_IS_TIME,   /* days until it */
+    FL_IS_CLASS   /* its value of a field */
+} fl_outcome_is;
+
 typedef struct fl_task {
     char name[64], data[64], about[256];
     bool per_event;
@@ -35,10 +48,14 @@ typedef struct fl_task {
     int kind;             /* at dates: which entities */
     fl_event_rule active; /* at dates: who belongs: such an event within active_us before it */
     int64_t active_us;
-    /* The label is one of three: the log's own (label >= 0); such an event of the entity in [moment, moment + horizon)
-     * (has_outcome; of an event its outcome_kind, the event itself left out); or what a SELECT says (sql). */
+    /* The label is one of four: the log's own (label >= 0); what such events of the entity in [moment, moment + horizon)
+     * say (has_outcome; of an event its outcome_kind, the event itself left out); the judged event's own mark or `after`
+     * field (own); or what a SELECT says (sql). */
     int label;
-    bool has_outcome, outcome_absent; /* absent: positive = no such event (churn) */
+    fl_task_answer answer;
+    bool has_outcome, own;
+    fl_outcome_is is;
+    int of, own_mark; /* category field of a class; mark of `own`, -1: none */
     fl_event_rule outcome;
     int outcome_kind;
     int64_t horizon_us;

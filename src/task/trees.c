@@ -30,6 +30,16 @@ float fl_forest_margin(const fl_forest *f, const float *x)
     return sum;
 }
 
+void fl_forest_margins(const fl_forest *f, const float *x, uint32_t classes, float *margin)
+{
+    for (uint32_t k = 0; k < classes; k++) margin[k] = f->base;
+    for (uint32_t t = 0, k = 0; t < f->trees; t++, k = k + 1 == classes ? 0 : k + 1) {
+        const fl_node *d = &f->node[f->root[t]];
+        while (d->feature != FL_LEAF) d = &f->node[step(d, x)];
+        margin[k] += d->split;
+    }
+}
+
 void fl_forest_attribute(const fl_forest *f, const float *x, float scale, float *contribution,
                          float *bias)
 {

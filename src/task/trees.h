@@ -23,6 +23,8 @@ typedef struct {
 void fl_forest_free(fl_forest *f);
 /* Margin of one row [features]: base + leaves, summed in float in the order of the trees, as XGBoost does. */
 float fl_forest_margin(const fl_forest *f, const float *x);
+/* The margins of a forest of classes: tree t adds to margin [t % classes]. */
+void fl_forest_margins(const fl_forest *f, const float *x, uint32_t classes, float *margin);
 /* Adds each feature's share of the margin to contribution [features], scaled; bias gets the rest. */
 void fl_forest_attribute(const fl_forest *f, const float *x, float scale, float *contribution,
                          float *bias);
@@ -33,6 +35,8 @@ typedef struct {
     uint32_t depth, rounds, threads;
     double eta, subsample, columns, l2, min_child;
     uint64_t seed;
+    uint32_t
+        classes; /* 0: yes or no; else y is a class's number, and each round grows one tree a class, in order */
 } fl_trees_options;
 
 /* Rows chosen from a matrix: row i of the training set is x + pick[i] * width. */

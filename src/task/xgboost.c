@@ -45,6 +45,11 @@ static florin_status set_params(BoosterHandle b, const fl_trees_options *o, flor
         if (XGBoosterSetParam(b, fixed[i][0], fixed[i][1])) return fail(err);
     for (size_t i = 0; i < FL_LEN(p); i++)
         if (XGBoosterSetParam(b, name[i], p[i].value)) return fail(err);
+    if (!o->classes) return FLORIN_OK;
+    snprintf(p[0].value, sizeof p[0].value, "%u", o->classes);
+    if (XGBoosterSetParam(b, "objective", "multi:softprob") ||
+        XGBoosterSetParam(b, "num_class", p[0].value))
+        return fail(err);
     return FLORIN_OK;
 }
 
