@@ -552,11 +552,16 @@ typedef struct {
     int explain_inputs; /* fit: write every input with its time lag and stop */
     int later_rows;     /* fit: learn only from rows at or after the model's T */
     int refit; /* fit: move every date of the task so that its last test ends where the log does */
+    const char
+        *finetune; /* fit: "full" or "low-rank": the network itself learns the task; NULL: no */
+    uint32_t rank; /* of low-rank; 0: 8 */
+    double rate, epochs; /* of fine-tuning; 0: 1e-3, and 3 times over the events */
+    double keep;         /* weight of the next-event loss beside the task's */
 } florin_fit_options;
 #define FLORIN_FIT_INIT                                                                            \
     {                                                                                              \
         sizeof(florin_fit_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, 0, 0, 0, 0                                                                          \
+            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0                                                        \
     }
 
 /* Errors: FLORIN_EINPUT the task file, or one class only; FLORIN_ELEAK the model or a label is later than what is judged. */

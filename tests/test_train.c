@@ -59,11 +59,12 @@ static double loss_at(point *p)
     double sum = 0;
 
     memcpy(fl_worker_state(p->k), p->state, p->states * sizeof(float));
+    fl_net_low_merge(p->net);
     pass_now(p->k, p->net, p->rows, p->pass);
     for (size_t i = 0; i < (size_t)w->lanes * w->steps; i++)
         for (uint32_t t = 0; t < p->net->targets; t++)
             sum += (double)w->weight[i] * (double)fl_worker_nats(p->k)[i * p->net->targets + t];
-    return sum;
+    return sum + (p->pass.label ? fl_worker_task_loss(p->k) : 0);
 }
 
 /* Along a direction d: (loss(w + e d) - loss(w - e d)) / 2e must be gradient * d. Once along the gradient itself, once
@@ -101,7 +102,26 @@ static void check_parameter(point *p, uint32_t i, const float *gradient, fl_rng 
     free(d);
 }
 
-static void check_gradients(int stream, double dropout)
+/* A task beside the next event: none; the network's whole, alone; its low-rank parts, with the next event. */
+typedef enum { NO_TASK, TASK_ALONE, LOW_RANK } with_task;
+
+/* Labels of two kinds and a third of them unknown; heads and low-rank parts that are not zero. */
+static float *add_task(point *p, with_task task, fl_rng *r)
+{
+    float *label = fl_alloc(p->rows->count, sizeof *label);
+
+    for (uint32_t i = 0; i < p->rows->count; i++) label[i] = (float)fl_rng_below(r, 3) - 1;
+    for (uint32_t i = p->net->own; i < p->net->parameters; i++)
+        for (size_t k = 0; k < p->net->list[i].rows * p->net->list[i].cols; k++)
+            p->net->w[p->net->offset[i] + k] = (float)fl_rng_normal(r) * 0.3f;
+    fl_net_low_begin(p->net);
+    p->pass.label = label;
+    p->pass.label_weight = 0.11f;
+    p->pass.task_alone = task == TASK_ALONE;
+    return label;
+}
+
+static void check_gradients(int stream, double dropout, with_task task)
 {
     fl_train_config c = small_train_config();
     fl_rows *rows;
@@ -116,7 +136,9 @@ static void check_gradients(int stream, double dropout)
 
     fixture_rows(&c, &rows, &n, &plan, &log, stream ? "gradient.payee" : "gradient.payer");
     make_factored(n);
-    assert_int_equal(fl_net_new(&net, n, &err), FLORIN_OK);
+    assert_int_equal(task ? fl_net_new_task(&net, n, task == LOW_RANK ? 3 : 0, &err)
+                          : fl_net_new(&net, n, &err),
+                     FLORIN_OK);
     fl_net_init(net, 3);
     fl_rng_seed(&r, 5);
     assert_int_equal(fl_worker_new(&k, net, 6, 7, true, &err), FLORIN_OK);
@@ -133,6 +155,7 @@ static void check_gradients(int stream, double dropout)
                .states = (size_t)6 * n->h};
     p.state = fl_alloc(p.states, sizeof *p.state);
     for (size_t i = 0; i < p.states; i++) p.state[i] = (float)fl_rng_normal(&r) * 0.3f;
+    float *label = task ? add_task(&p, task, &r) : NULL;
     loss_at(&p);
     float *gradient = fl_alloc(net->total, sizeof *gradient);
     memcpy(gradient, fl_worker_gradient(k), net->total * sizeof *gradient);
@@ -144,7 +167,8 @@ static void check_gradients(int stream, double dropout)
         if (trained) check_parameter(&p, i, gradient, &r);
         checked += trained;
     }
-    assert_true(checked >= 19);
+    assert_true(checked >= 19u + (task == LOW_RANK ? 12 : task ? 2 : 0));
+    free(label);
     free(gradient);
     free(p.state);
     fl_lanes_free(lanes);
@@ -156,9 +180,13 @@ static void check_gradients(int stream, double dropout)
 static void test_gradients(void **state)
 {
     (void)state;
-    check_gradients(0, 0);
-    check_gradients(0, 0.4);
-    check_gradients(1, 0);
+    check_gradients(0, 0, NO_TASK);
+    check_gradients(0, 0.4, NO_TASK);
+    check_gradients(1, 0, NO_TASK);
+    check_gradients(0, 0, TASK_ALONE);
+    check_gradients(1, 0, TASK_ALONE);
+    check_gradients(0, 0, LOW_RANK);
+    check_gradients(1, 0.4, LOW_RANK);
 }
 
 /* ---- whole runs ---- */

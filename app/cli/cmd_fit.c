@@ -6,7 +6,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
     const char *args[2] = {0};
     int n = 0, code = 0;
     bool explain = false, valid = false, later = false, refit = false;
-    int64_t seed = 0, draws = 0, rounds = 0;
+    int64_t seed = 0, draws = 0, rounds = 0, rank = 0;
     florin_fit_options o = FLORIN_FIT_INIT;
     const cli_option options[] = {
         {"--task", CLI_TEXT, &o.task, "TASK.yaml",
@@ -29,6 +29,13 @@ static int run(cli *c, int argc, char **argv, bool fit)
          "move the task's dates to the log's end: the same head on new data"},
         {"--later-rows", CLI_FLAG, &later, NULL,
          "learn only from rows later than those that pretraining saw"},
+        {"--finetune", CLI_TEXT, &o.finetune, "HOW",
+         "the network itself learns the task: full, or low-rank"},
+        {"--rank", CLI_INT, &rank, "N", "of low-rank (default 8)"},
+        {"--rate", CLI_NUMBER, &o.rate, "X", "of fine-tuning (default 0.001)"},
+        {"--epochs", CLI_NUMBER, &o.epochs, "X", "of fine-tuning (default 3)"},
+        {"--keep", CLI_NUMBER, &o.keep, "X",
+         "weight of the next-event loss while fine-tuning (default 0)"},
         {"--explain-inputs", CLI_FLAG, &explain, NULL,
          "list every input with its time lag, and stop"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
@@ -38,6 +45,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
     o.log = args[0];
     o.seed = (uint64_t)seed;
     o.draws = (uint32_t)(draws > 0 ? draws : 0);
+    o.rank = (uint32_t)(rank > 0 ? rank : 0);
     o.rounds = (uint32_t)(rounds > 0 ? rounds : 0);
     o.validate_only = valid;
     o.explain_inputs = explain;

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "task/eval.h"
+#include "tune/finetune.h"
 #include <stdio.h>
 #include <unistd.h>
 
@@ -285,6 +286,27 @@ static void finish(const florin_context *ctx, const florin_fit_options *opt, con
     else write_text(ctx, j);
 }
 
+static florin_status finetune(const florin_context *ctx, const florin_fit_options *opt, json_t **j,
+                              const fl_task *t, const fl_model *m, const fl_log *log,
+                              const fl_fit_options *o, florin_error *err)
+{
+    bool low = !strcmp(opt->finetune, "low-rank");
+    const fl_finetune_options f = {.rank = !low        ? 0
+                                           : opt->rank ? opt->rank
+                                                       : 8,
+                                   .rate = opt->rate,
+                                   .epochs = opt->epochs,
+                                   .keep = opt->keep};
+    if (!low && strcmp(opt->finetune, "full"))
+        return fl_fail(err, FLORIN_EUSAGE, "--finetune %s: full or low-rank", opt->finetune);
+    if (opt->rank > 64 || !(opt->rate >= 0 && opt->rate <= 1) ||
+        !(opt->epochs >= 0 && opt->epochs <= 1000) || !(opt->keep >= 0 && opt->keep <= 100))
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "fine-tuning: --rank is 1 to 64, --rate at most 1, --epochs at most 1000, "
+                       "--keep at most 100");
+    return fl_finetune(j, t, m, log, o, &f, opt->out ? opt->out : opt->log, ctx, err);
+}
+
 florin_status florin_fit(const florin_context *ctx, const florin_fit_options *opt,
                          florin_error *err)
 {
@@ -306,6 +328,7 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .later_rows = opt->later_rows != 0};
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
+    else if (!st && opt->finetune) st = finetune(ctx, opt, &j, &t, m, log, &o, err);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
     if (!st && j && t.answer != FL_TASK_BINARY && opt->out)
         fl_say(ctx, FLORIN_LOG_INFO,

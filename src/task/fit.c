@@ -401,9 +401,45 @@ static florin_status fit_periods(fitter *f, candidate *c, const fl_judged *j, do
     return st;
 }
 
+/* The head's inputs: the embedding, all of it. */
+static florin_status given_columns(fitter *f, candidate *c)
+{
+    const fl_given *g = f->opt->given;
+    c->inputs = g->probe->inputs;
+    c->column = fl_alloc(c->inputs, sizeof *c->column);
+    if (!c->column || fl_logit_copy(&c->parts.probe, g->probe))
+        return fl_fail(f->err, FLORIN_ENOMEM, "fit");
+    for (size_t i = 0; i < c->inputs; i++) c->column[i] = fl_model_row_embedding(f->m) + i;
+    c->parts.probe_weight = 1;
+    return FLORIN_OK;
+}
+
+/* Judge what was learnt elsewhere: calibrated on the validation periods, as known when each began. */
+static florin_status take_given(fitter *f, candidate *c, const fl_judged *j, double *score)
+{
+    float *const *margin = f->opt->given->margin;
+    held h;
+    florin_status st = given_columns(f, c), found = find_held(f, &h);
+    double *m = fl_alloc(h.n ? h.n : 1, sizeof *m);
+    if (!st) st = found;
+    if (!st && !m) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
+    for (uint32_t v = 0; v < h.parts && !st; v++) {
+        size_t from = h.start[v], n = h.start[v + 1] - from;
+        for (size_t i = 0; i < n; i++) m[from + i] = (double)margin[v][f->s.row[h.row[from + i]]];
+        c->figure += weighted_ap(f, m + from, h.row + from, n) / h.parts;
+    }
+    if (!st) st = calibrate(f, c, m, h.row, h.n);
+    for (size_t i = 0; i < j->n && !st; i++)
+        score[i] = (double)margin[j->first + j->part[i]][f->s.row[j->at[i]]];
+    free(h.row);
+    free(m);
+    return st;
+}
+
 static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
                                    double *score)
 {
+    if (f->opt->given && !fold_only) return take_given(f, c, j, score);
     florin_status st = pick_columns(f, c, fold_only);
     if (st) return st;
     if (*f->t->folds) return by_folds(f, c, j, score);
@@ -435,9 +471,10 @@ static florin_status name_head(fitter *f, candidate *c)
     }
     p->inputs = (uint32_t)c->inputs;
     p->about =
-        json_pack("{s:s, s:i, s:f, s:i, s:f}", "head", f->t->head, "depth", (int)c->chosen.depth,
-                  "eta", c->chosen.eta, "trees", (int)c->parts.forest.trees, "validation_ap",
-                  c->figure < 0 ? 0 : c->figure);
+        json_pack("{s:s, s:i, s:f, s:i, s:f}", "head",
+                  c->parts.forest.trees || !f->opt->given ? f->t->head : "finetune", "depth",
+                  (int)c->chosen.depth, "eta", c->chosen.eta, "trees", (int)c->parts.forest.trees,
+                  "validation_ap", c->figure < 0 ? 0 : c->figure);
     return FLORIN_OK;
 }
 
@@ -644,14 +681,15 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
                 .err = err,
                 .rounds = opt->rounds ? opt->rounds : 300,
                 .from_us = opt->later_rows ? fl_model_until(m) : INT64_MIN};
-    bool net = fl_model_network(m) && strcmp(t->inputs, "fold") != 0,
+    bool net = fl_model_network(m) && (opt->given || strcmp(t->inputs, "fold") != 0),
          trees = strcmp(t->head, "probe") != 0, probe = strcmp(t->head, "trees") != 0;
     candidate a = {.name = "florin",
-                   .label = !net                            ? "fold features"
+                   .label = opt->given                      ? opt->given->label
+                            : !net                          ? "fold features"
                             : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
                                                             : "surprise + embedding",
-                   .trees = trees,
-                   .probe = probe};
+                   .trees = trees && !opt->given,
+                   .probe = probe || opt->given};
     candidate b = {.name = "baseline",
                    .label =
                        net || probe ? "boosted trees on the fold" : "logistic probe on the fold",
@@ -662,7 +700,7 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     florin_status st = FLORIN_OK;
     if (opt->validate_only && !t->validates)
         return fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t->name);
-    st = fl_fit_refuse_leak(t, m, opt->validate_only, err);
+    if (!opt->given) st = fl_fit_refuse_leak(t, m, opt->validate_only, err);
     if (!st) st = fl_sample_take(&f.s, t, m, log, opt->seed, ctx, err);
     if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, t, err);
     if (!st && t->answer != FL_TASK_BINARY) {
@@ -677,7 +715,9 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
     if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
     if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
     if (!st) st = report(&f, &a, &b, &j, &s, json);
-    if (!st && net) pretraining_overlap(&f, &a, &j, s.ours, *json);
+    if (!st && opt->given)
+        json_object_set_new(*json, "finetune", json_deep_copy(opt->given->about));
+    if (!st && net && !opt->given) pretraining_overlap(&f, &a, &j, s.ours, *json);
     if (!st) st = name_head(&f, &a);
     if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
     free_candidate(&a);

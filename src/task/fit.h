@@ -6,14 +6,24 @@
 #include "task/parts.h"
 #include "task/sample.h"
 
+/* A head that was learnt elsewhere, with the network (src/tune): its margins are judged in place of a fit of our own. */
+typedef struct {
+    const char *label;    /* what it is, in words */
+    float *const *margin; /* [judged periods] of [rows of the log]; of each that is judged */
+    const fl_logit
+        *probe;          /* the last period's, on the embedding of the model that fl_fit is given */
+    const json_t *about; /* how it was learnt */
+} fl_given;
+
 typedef struct {
     const char *out;    /* model file with the head; NULL: nothing is written */
     const char *scores; /* per-row scores of the test (.csv, .parquet); NULL: none */
     uint64_t seed;
-    uint32_t draws;     /* of the bootstrap; 0: 300 */
-    uint32_t rounds;    /* most trees; 0: 300 */
-    bool validate_only; /* report on validation; the test stays unseen */
-    bool later_rows;    /* learn only from rows at or after the model's T */
+    uint32_t draws;        /* of the bootstrap; 0: 300 */
+    uint32_t rounds;       /* most trees; 0: 300 */
+    bool validate_only;    /* report on validation; the test stays unseen */
+    bool later_rows;       /* learn only from rows at or after the model's T */
+    const fl_given *given; /* NULL: the task's own head is fitted */
 } fl_fit_options;
 
 /* json: what was found, as florin report reads it; owned by the caller. */

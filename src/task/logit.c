@@ -226,6 +226,35 @@ static florin_status alloc_logit(fl_logit *l, size_t inputs, florin_error *err)
     return FLORIN_OK;
 }
 
+florin_status fl_logit_plain(fl_logit *out, const float *w, float b, uint32_t inputs)
+{
+    memset(out, 0, sizeof *out);
+    if (alloc_logit(out, inputs, NULL)) {
+        fl_logit_free(out);
+        return FLORIN_ENOMEM;
+    }
+    for (uint32_t i = 0; i < inputs; i++) {
+        size_t k = (size_t)i * FL_KNOTS;
+        out->knots[i] = 2;
+        out->at[k] = out->z[k] = -1;
+        out->at[k + 1] = out->z[k + 1] = 1;
+        out->w[i] = w[i];
+    }
+    out->b = b;
+    return FLORIN_OK;
+}
+
+florin_status fl_logit_copy(fl_logit *out, const fl_logit *l)
+{
+    florin_status st = fl_logit_plain(out, l->w, l->b, l->inputs);
+
+    if (st) return st;
+    memcpy(out->knots, l->knots, l->inputs * sizeof *l->knots);
+    memcpy(out->at, l->at, (size_t)l->inputs * FL_KNOTS * sizeof *l->at);
+    memcpy(out->z, l->z, (size_t)l->inputs * FL_KNOTS * sizeof *l->z);
+    return FLORIN_OK;
+}
+
 florin_status fl_logit_fit(fl_logit *out, const fl_train_set *set, double l2,
                            const florin_context *ctx, florin_error *err)
 {

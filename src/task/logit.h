@@ -16,6 +16,9 @@ typedef struct {
 } fl_logit;
 
 void fl_logit_free(fl_logit *l);
+/* The weights w [inputs] of inputs within [-1, 1], as they are. FLORIN_ENOMEM. */
+florin_status fl_logit_plain(fl_logit *out, const float *w, float b, uint32_t inputs);
+florin_status fl_logit_copy(fl_logit *out, const fl_logit *l);
 float fl_logit_z(const fl_logit *l, uint32_t input, float x);
 float fl_logit_margin(const fl_logit *l, const float *x);
 /* l2: weight of |w|^2/2 against the summed log loss (1/C of scikit-learn). */

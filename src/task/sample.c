@@ -574,3 +574,39 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
     if (st) fl_sample_free(out);
     return st;
 }
+
+/* A row's label as known when period j is judged, if it may be learnt from then; else -1. */
+static float learnable(const taker *k, uint64_t row, const fl_event *e, uint32_t j)
+{
+    const fl_task *t = k->t;
+    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = -1};
+    if (!in_training(t, e->time_us) || e->time_us >= fl_task_train_end(t, j) ||
+        !rule_fits(&t->moment, k->log, row))
+        return -1;
+    if (t->has_outcome) {
+        uint32_t entity = e->entity[t->outcome_kind];
+        if (entity == FL_NONE) return -1;
+        m.y = has_event(k, &t->outcome, t->outcome_kind, entity, e->time_us,
+                        e->time_us + t->horizon_us, row) != t->outcome_absent;
+    }
+    return label_as_of(k, &m, t->period[j].from_us);
+}
+
+florin_status fl_sample_labels(float *y, const fl_task *t, const fl_log *log, uint32_t j,
+                               const florin_context *ctx, florin_error *err)
+{
+    fl_sample none = {.judged = t->validates + t->tests};
+    taker k = {.s = &none, .t = t, .log = log, .ctx = ctx, .err = err};
+    florin_status st = FLORIN_OK;
+    fl_event e;
+    if (*t->sql) st = fl_sql_labels_read(&k.sql, t, log, ctx, err);
+    if (!st && t->label >= 0) st = read_labels(&k);
+    for (uint64_t row = 0; !st && row < fl_log_rows(log); row++) {
+        fl_log_event(log, row, &e);
+        y[row] = learnable(&k, row, &e, j);
+    }
+    fl_label_index_free(k.labels);
+    fl_sql_labels_free(k.sql);
+    for (uint32_t i = 0; i < FL_JUDGED_MAX; i++) fl_map64_free(&k.bad[i]);
+    return st;
+}

@@ -32,6 +32,10 @@ typedef struct {
 florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m, const fl_log *log,
                              uint64_t seed, const florin_context *ctx, florin_error *err);
 void fl_sample_free(fl_sample *s);
+/* For a task of events: y [rows of the log], the label of every row that may be learnt from when period j is judged, as known
+ * then; -1: none. No row is sampled away. */
+florin_status fl_sample_labels(float *y, const fl_task *t, const fl_log *log, uint32_t j,
+                               const florin_context *ctx, florin_error *err);
 /* May row r be learnt from when period j is judged? *y: its label as known then. */
 bool fl_sample_learns(const fl_sample *s, const fl_task *t, size_t r, uint32_t j, float *y);
 

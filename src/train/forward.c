@@ -50,6 +50,7 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->after, N * H},
         {&k->d_before, gradient ? N * H : 0},
         {&k->d_after, L * H},
+        {&k->d_task, gradient && net->parameters > net->own ? N * H : 0},
         {&k->d_input, gradient ? N * D : 0},
         {&k->d_encoded, gradient ? N * D : 0},
         {&k->d_hidden, gradient ? N * 2 * D : 0},
@@ -236,13 +237,28 @@ void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, con
     fl_train_backbone_of(net->network)->forward(k, net, pass);
 }
 
+/* In place of the heads' pass: nothing is predicted, nothing of theirs moves. */
+static void leave_heads(fl_worker *k, const fl_net *net, const fl_pass *pass)
+{
+    const fl_net_stream *q = &net->stream[pass->stream];
+    size_t N = (size_t)k->window.lanes * k->window.steps;
+
+    memset(k->nats, 0, N * k->targets * sizeof(float));
+    if (!pass->train) return;
+    memset(k->gradient + q->dense_w, 0, (q->to - q->dense_w) * sizeof(float));
+    memset(k->d_before, 0, N * k->H * sizeof(float));
+}
+
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
     fl_gemm_hold hold;
 
     fl_products_begin(pass->packs->products, &hold);
     fl_worker_forward(k, net, rows, pass);
-    fl_worker_heads(k, net, rows, pass);
+    if (pass->task_alone) leave_heads(k, net, pass);
+    else fl_worker_heads(k, net, rows, pass);
+    if (pass->label) fl_worker_task(k, net, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
+    if (pass->train) fl_net_low_gradient(net, k->gradient);
     fl_products_end(pass->packs->products, &hold);
 }

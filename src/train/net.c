@@ -6,7 +6,10 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PANEL_COLUMNS = 1536 }; /* narrower targets share a panel */
+enum {
+    PANEL_COLUMNS = 1536, /* narrower targets share a panel */
+    TASK_PARAMETERS = 2 * (FL_LOW_RANKS + FL_STREAMS)
+};
 
 static size_t take(size_t *at, size_t n, size_t align)
 {
@@ -51,6 +54,32 @@ static size_t place_head(fl_net *net, size_t *at, size_t align, int s, uint32_t 
     return place_of(net, at, align, s, name);
 }
 
+/* The low-rank parts of the matrices that every event goes through. */
+static void place_low_ranks(fl_net *net, size_t *at)
+{
+    const size_t matrix[FL_LOW_RANKS] = {net->num_w, net->w1, net->w2, net->wx, net->wh};
+    size_t base = 0;
+
+    for (uint32_t i = 0; i < FL_LOW_RANKS && net->rank; i++) {
+        fl_low_rank *l = &net->low[i];
+        char name[32];
+        for (uint32_t p = 0; p < net->own; p++)
+            if (net->offset[p] == matrix[i])
+                *l = (fl_low_rank){.w = matrix[i],
+                                   .base = base,
+                                   .rows = net->list[p].rows,
+                                   .cols = net->list[p].cols};
+        base += l->rows * l->cols;
+        uint32_t a = net->own + 2 * i;
+        net->list[a].rows = l->rows;
+        net->list[a + 1].cols = l->cols;
+        snprintf(name, sizeof name, "low.%u.a", i);
+        l->a = place(net, at, 16, name);
+        snprintf(name, sizeof name, "low.%u.b", i);
+        l->b = place(net, at, 16, name);
+    }
+}
+
 static void place_shared(fl_net *net, size_t *at)
 {
     static const char *const part[] = {"wx", "wh", "bx", "bh"};
@@ -77,6 +106,7 @@ static void place_shared(fl_net *net, size_t *at)
         snprintf(name, sizeof name, "%.20s.%s", net->network->backbone->name, part[i]);
         *to[i] = place(net, at, 16, name);
     }
+    place_low_ranks(net, at);
     net->shared_to = take(at, 0, 16);
 }
 
@@ -125,6 +155,8 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->from = take(at, 0, 16);
     q->dt_table = place_of(net, at, 16, s, "dt.table");
     q->dt_w = place_of(net, at, 16, s, "dt.w");
+    q->task_w = place_of(net, at, 16, s, "task.w");
+    q->task_b = place_of(net, at, 16, s, "task.b");
     place_columns(net, q);
     q->dense_w = take(at, 0, 16);
     place_dense(net, at, s, "cw", "gw", "w");
@@ -138,7 +170,34 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->to = take(at, 0, 16);
 }
 
-florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err)
+/* A row or column more than the network lists: what fine-tuning adds. */
+static void add_parameter(fl_net *net, size_t rows, size_t cols, fl_init init, const char *who,
+                          const char *rest)
+{
+    fl_parameter *p = &net->list[net->parameters++];
+
+    *p = (fl_parameter){.rows = rows, .cols = cols, .init = init};
+    snprintf(p->name, sizeof p->name, "%s.%s", who, rest);
+}
+
+static void add_task(fl_net *net, uint32_t rank)
+{
+    net->rank = rank;
+    for (uint32_t i = 0; i < FL_LOW_RANKS && rank; i++) { /* placing fills in the matrix's sizes */
+        char who[16];
+        snprintf(who, sizeof who, "low.%u", i);
+        add_parameter(net, 1, rank, FL_INIT_MATRIX, who, "a");
+        add_parameter(net, rank, 1, FL_INIT_ZERO, who, "b");
+    }
+    for (int s = 0; s < FL_STREAMS; s++) {
+        if (!net->network->stream[s]) continue;
+        add_parameter(net, 1, net->network->h, FL_INIT_ZERO, stream_name[s], "task.w");
+        add_parameter(net, 1, 1, FL_INIT_ZERO, stream_name[s], "task.b");
+    }
+}
+
+static florin_status new_net(fl_net **out, const fl_network *network, bool task, uint32_t rank,
+                             florin_error *err)
 {
     fl_net *net = fl_calloc(1, sizeof *net);
     size_t at = 0;
@@ -148,13 +207,15 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
     assert(network->copy); /* every target has a gate among the dense block's columns */
     net->network = network;
     net->ops = fl_train_ops_get(NULL);
-    net->list = fl_calloc(FL_PARAMETERS_MAX, sizeof *net->list);
-    net->offset = fl_calloc(FL_PARAMETERS_MAX, sizeof *net->offset);
-    if (!net->list || !net->offset) {
+    net->list = fl_calloc(FL_PARAMETERS_MAX + TASK_PARAMETERS, sizeof *net->list);
+    net->offset = fl_calloc(FL_PARAMETERS_MAX + TASK_PARAMETERS, sizeof *net->offset);
+    net->fixed = fl_calloc(FL_PARAMETERS_MAX + TASK_PARAMETERS, 1);
+    if (!net->list || !net->offset || !net->fixed) {
         fl_net_free(net);
         return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
     }
-    net->parameters = fl_network_parameters(network, net->list);
+    net->own = net->parameters = fl_network_parameters(network, net->list);
+    if (task) add_task(net, rank);
     net->targets = fl_network_targets(network, net->target);
     for (uint32_t i = 0; i < net->parameters; i++) net->offset[i] = SIZE_MAX;
     place_shared(net, &at);
@@ -169,7 +230,10 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
         }
     net->total = take(&at, 0, 16);
     net->w = fl_alloc_aligned(net->total, sizeof *net->w);
-    if (!net->w) {
+    size_t low = 0;
+    for (uint32_t i = 0; i < FL_LOW_RANKS && rank; i++) low += net->low[i].rows * net->low[i].cols;
+    net->base = fl_alloc_aligned(low + 1, sizeof *net->base);
+    if (!net->w || !net->base) {
         florin_status st = fl_fail(err, FLORIN_ENOMEM, "network: %zu parameters", net->total);
         fl_net_free(net);
         return st;
@@ -178,11 +242,24 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
     return FLORIN_OK;
 }
 
+florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err)
+{
+    return new_net(out, network, false, 0, err);
+}
+
+florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
+                              florin_error *err)
+{
+    return new_net(out, network, true, rank, err);
+}
+
 void fl_net_free(fl_net *net)
 {
     if (!net) return;
     free(net->list);
     free(net->offset);
+    free(net->fixed);
+    free(net->base);
     free(net->w);
     free(net);
 }

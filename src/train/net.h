@@ -35,8 +35,17 @@ typedef struct {
     fl_panel panel[FL_PANELS_MAX];
     size_t member_w[FL_TARGETS_MAX],
         member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
+    size_t task_w, task_b;        /* with a task's head: [H], [1] */
     size_t from, to;              /* the stream's own parameters */
 } fl_net_stream;
+
+/* A matrix of which fine-tuning changes a low-rank part alone: W = base + A B (Hu et al. 2021, arXiv:2106.09685). */
+typedef struct {
+    size_t w, a, b,
+        base; /* offsets of [rows][cols], [rows][rank], [rank][cols]; base: into fl_net.base */
+    size_t rows, cols;
+} fl_low_rank;
+enum { FL_LOW_RANKS = 5, FL_RANK_MAX = 64 };
 
 typedef struct {
     const fl_network *network;
@@ -51,10 +60,25 @@ typedef struct {
     fl_net_stream stream[FL_STREAMS];
     size_t total;
     float *w; /* [total] */
+    /* For fine-tuning. */
+    uint32_t own;   /* parameters that are the network's; a task's head and low-rank parts follow */
+    uint8_t *fixed; /* [parameters] 1: the optimiser leaves it */
+    uint32_t rank;  /* 0: whole matrices move */
+    fl_low_rank low[FL_LOW_RANKS];
+    float *base; /* the low-rank matrices as they were */
 } fl_net;
 
 florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err);
+/* The same with a logistic head of a task on each stream's state, and with rank > 0 a low-rank part of each matrix of
+ * encoder and backbone. */
+florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
+                              florin_error *err);
 void fl_net_free(fl_net *net);
+/* low.c. Keep the matrices as they are now as the base; then, after a step, add the low-rank parts to it; and turn the
+ * gradient of the matrices into that of the parts. Nothing where rank is 0. */
+void fl_net_low_begin(fl_net *net);
+void fl_net_low_merge(fl_net *net);
+void fl_net_low_gradient(const fl_net *net, float *gradient);
 /* Initial values by seed and each parameter's name. */
 void fl_net_init(fl_net *net, uint64_t seed);
 /* Biases of a stream's heads = log of the smoothed popularity of each token: counts [targets] of [tokens]. */
@@ -105,6 +129,7 @@ fl_worker_state(fl_worker *k); /* [lanes][H] state before the window, after the 
 float *fl_worker_gradient(
     fl_worker *k); /* [total]; what is shared and the stream's own range are written */
 const float *fl_worker_nats(const fl_worker *k); /* [N][targets]: -log p, 0 where weight is 0 */
+double fl_worker_task_loss(const fl_worker *k);  /* sum of label_weight times the task's loss */
 
 typedef struct {
     int stream;
@@ -112,6 +137,9 @@ typedef struct {
     uint64_t seed; /* of this step's dropout */
     double dropout;
     const fl_packs *packs; /* of the weights as they are now */
+    const float *label;    /* [rows] fine-tuning: 0 .. 1, below 0: unknown; NULL: no task */
+    float label_weight;    /* of each row's loss */
+    bool task_alone;       /* the next event is not predicted */
 } fl_pass;
 /* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those there were. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);

@@ -63,7 +63,7 @@ static void apply_block(const update *u, uint32_t i, const fl_adam *a)
         size_t low = net->offset[p], high = low + net->list[p].rows * net->list[p].cols;
         if (low < from) low = from;
         if (high > to) high = to;
-        if (low >= high) continue;
+        if (low >= high || net->fixed[p]) continue;
         fl_adam adam = *a;
         if (!net->list[p].decay) adam.decay = 1.0f;
         net->ops->adam(net->w + low, u->o->m + low, u->o->v + low,

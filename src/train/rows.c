@@ -298,6 +298,42 @@ static florin_status allocate(fl_rows *r, const fl_network *n, const char *folde
     return st;
 }
 
+/* Tokens, numbers and sequences, once network and plan are known. */
+static florin_status fill(fl_rows *r, const fl_network *n, const fl_fold_plan *plan,
+                          const fl_log *log, const fl_train_config *config, bool shares,
+                          const char *folder, const florin_context *ctx, florin_error *err)
+{
+    florin_status st = allocate(r, n, folder, ctx, err);
+
+    if (!st) st = encode(r, n, plan, log, config->until_us, ctx, err);
+    for (int s = 0; s < FL_STREAMS && !st; s++) {
+        int kind = fl_schema_role(fl_log_schema(log), s ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
+        if (kind < 0) continue;
+        st = build_sequences(&r->stream[s], log, kind, r->count, config->unseen_share, err);
+        if (!st && shares) st = fill_shares(r, &r->stream[s], n, folder, ctx, err);
+    }
+    return st;
+}
+
+florin_status fl_rows_of(fl_rows **out, const fl_network *network, const fl_fold_plan *plan,
+                         const fl_log *log, int64_t until_us, bool shares, const char *folder,
+                         const florin_context *ctx, florin_error *err)
+{
+    fl_train_config config = {.until_us = until_us, .valid_from_us = INT64_MIN};
+    fl_rows *r = fl_calloc(1, sizeof *r);
+
+    *out = NULL;
+    if (!r) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
+    florin_status st = cut(r, log, &config, err);
+    if (!st) st = fill(r, network, plan, log, &config, shares, folder, ctx, err);
+    if (st) {
+        fl_rows_free(r);
+        return st;
+    }
+    *out = r;
+    return FLORIN_OK;
+}
+
 florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **plan,
                             const fl_log *log, const fl_train_config *config, const char *folder,
                             const florin_context *ctx, florin_error *err)
@@ -328,14 +364,7 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
     }
     if (!st) st = fl_network_fit(*network, log, r->train, config->vocabulary, err);
     if (!st) st = fit_features(*network, log, *plan, r->train, ctx, err);
-    if (!st) st = allocate(r, *network, folder, ctx, err);
-    if (!st) st = encode(r, *network, *plan, log, config->until_us, ctx, err);
-    for (int s = 0; s < FL_STREAMS && !st; s++) {
-        int kind = fl_schema_role(schema, s ? FL_ROLE_PAYEE : FL_ROLE_PAYER);
-        if (kind < 0) continue;
-        st = build_sequences(&r->stream[s], log, kind, r->count, config->unseen_share, err);
-        if (!st) st = fill_shares(r, &r->stream[s], *network, folder, ctx, err);
-    }
+    if (!st) st = fill(r, *network, *plan, log, config, true, folder, ctx, err);
     if (st) {
         fl_rows_free(r);
         fl_network_free(*network);

@@ -46,6 +46,11 @@ typedef struct {
 florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **plan,
                             const fl_log *log, const fl_train_config *config, const char *folder,
                             const florin_context *ctx, florin_error *err);
+/* The same rows for a network and plan that are trained already: all events before until_us, none held out. shares: with
+ * what the next-event heads copy from. */
+florin_status fl_rows_of(fl_rows **out, const fl_network *network, const fl_fold_plan *plan,
+                         const fl_log *log, int64_t until_us, bool shares, const char *folder,
+                         const florin_context *ctx, florin_error *err);
 void fl_rows_free(fl_rows *r);
 
 /* Steps of it, also used by tests. */

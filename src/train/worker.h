@@ -7,17 +7,19 @@
 struct fl_worker {
     uint32_t H, D, U, targets, lanes, steps; /* room */
     fl_window window;
-    float *block;               /* one allocation; the arrays below point into it */
-    float *state;               /* [lanes][H] */
-    float *numbers;             /* [N][U] */
-    float *encoded;             /* [N][D] sum of tables and numbers */
-    float *hidden;              /* [N][2D] after relu */
-    float *input;               /* [N][D] what enters the GRU */
-    float *gates;               /* [N][3H] gx, then r z n, then their gradient */
-    float *recurrent;           /* [N][3H] gh, then its gradient */
-    float *before, *after;      /* [N][H] */
-    float *d_before;            /* [N][H] gradient from the heads */
-    float *d_after;             /* [lanes][H] */
+    float *block;          /* one allocation; the arrays below point into it */
+    float *state;          /* [lanes][H] */
+    float *numbers;        /* [N][U] */
+    float *encoded;        /* [N][D] sum of tables and numbers */
+    float *hidden;         /* [N][2D] after relu */
+    float *input;          /* [N][D] what enters the GRU */
+    float *gates;          /* [N][3H] gx, then r z n, then their gradient */
+    float *recurrent;      /* [N][3H] gh, then its gradient */
+    float *before, *after; /* [N][H] */
+    float *d_before;       /* [N][H] gradient from the heads */
+    float *d_after;        /* [lanes][H] */
+    float *d_task;         /* [N][H] gradient of `after` from the task's head */
+    double task_loss;
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
@@ -53,6 +55,9 @@ void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, con
 /* heads.c. Predicts the targets of all positions with weight from `before`; fills nats; with train also d_before and
  * the heads' gradients. */
 void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* task_head.c. The task's logit of all positions with weight and a known label from `after`; fills task_loss; with train
+ * also d_task and the head's gradient. */
+void fl_worker_task(fl_worker *k, const fl_net *net, const fl_pass *pass);
 /* backward.c. From d_before to all other gradients. */
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 /* Is category field i of this row shown as the unknown token in this step? */
