@@ -65,3 +65,4 @@ fails 2 'entities at dates' "$FLORIN" fit bank --task <(printf 'florin_task: 1\n
 ok "$FLORIN" pretrain bank --out late.florin --until 2025-04-10 --hidden 16 --width 8 --steps 2 --seed 1
 fails 8 'judged from 2025-04-01' "$FLORIN" fit bank --task fraud.yaml --model late.florin --finetune full --out x
 equal "$(ls | grep -c tuned-)" 0
+fails 2 'yes or no alone' "$FLORIN" fit bank --task <(printf 'florin_task: 1\nname: s\nmoments: {event: payment}\nlabel: {event: payment, within: 9d, is: count}\ntrain: {from: 2025-02-01}\nvalidate: {from: 2025-04-01, to: 2025-04-20}\ntest: {from: 2025-05-01, to: 2025-05-05}\n') $base

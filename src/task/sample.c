@@ -576,20 +576,21 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
 }
 
 /* A row's label as known when period j is judged, if it may be learnt from then; else -1. */
-static float learnable(const taker *k, uint64_t row, const fl_event *e, uint32_t j)
+static float learnable(taker *k, uint64_t row, const fl_event *e, uint32_t j)
 {
     const fl_task *t = k->t;
-    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = -1};
+    moment m = {.row = row, .time_us = e->time_us, .key = row, .y = NAN};
     if (!in_training(t, e->time_us) || e->time_us >= fl_task_train_end(t, j) ||
-        !rule_fits(&t->moment, k->log, row))
+        !fl_rule_fits(&t->moment, k->log, row))
         return -1;
+    if (t->own) m.y = fl_answer_own(t, k->log, row, &k->classes);
     if (t->has_outcome) {
         uint32_t entity = e->entity[t->outcome_kind];
         if (entity == FL_NONE) return -1;
-        m.y = has_event(k, &t->outcome, t->outcome_kind, entity, e->time_us,
-                        e->time_us + t->horizon_us, row) != t->outcome_absent;
+        m.y = fl_answer_of(t, k->log, entity, e->time_us, row, k->unit, &k->classes);
     }
-    return label_as_of(k, &m, t->period[j].from_us);
+    float y = label_as_of(k, &m, t->period[j].from_us);
+    return isnan(y) ? -1 : y;
 }
 
 florin_status fl_sample_labels(float *y, const fl_task *t, const fl_log *log, uint32_t j,
@@ -608,5 +609,6 @@ florin_status fl_sample_labels(float *y, const fl_task *t, const fl_log *log, ui
     fl_label_index_free(k.labels);
     fl_sql_labels_free(k.sql);
     for (uint32_t i = 0; i < FL_JUDGED_MAX; i++) fl_map64_free(&k.bad[i]);
+    fl_classes_free(&k.classes);
     return st;
 }

@@ -185,6 +185,12 @@ static florin_status check(const fl_task *t, const fl_model *m, const fl_fit_opt
                        "task %s: --finetune learns from labels of events, and this task judges "
                        "entities at dates: use its head without --finetune",
                        t->name);
+    if (t->answer != FL_TASK_BINARY)
+        return fl_fail(
+            err, FLORIN_EUSAGE,
+            "task %s: --finetune learns answers of yes or no alone: use its head without "
+            "--finetune",
+            t->name);
     if (*t->folds || !t->validates)
         return fl_fail(err, FLORIN_EUSAGE,
                        "task %s: --finetune needs a `validate` period to be calibrated on",
