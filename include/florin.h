@@ -557,11 +557,13 @@ typedef struct {
     uint32_t rank; /* of low-rank; 0: 8 */
     double rate, epochs; /* of fine-tuning; 0: 1e-3, and 3 times over the events */
     double keep;         /* weight of the next-event loss beside the task's */
+    double
+        auto_minutes; /* fit: above 0: choose head and inputs on validation data, within so long */
 } florin_fit_options;
 #define FLORIN_FIT_INIT                                                                            \
     {                                                                                              \
         sizeof(florin_fit_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0                                                        \
+            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0                                                     \
     }
 
 /* Errors: FLORIN_EINPUT the task file, or one class only; FLORIN_ELEAK the model or a label is later than what is judged. */

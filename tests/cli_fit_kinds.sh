@@ -85,6 +85,22 @@ ok "$FLORIN" fit bank --task declined.yaml --out declined.florin --scores declin
 equal "$(cut -d, -f2 declined.csv | sort -u | tr '\n' ' ')" "0.0 1.0 y "
 [ -s declined.florin ] || die "no head"
 
+# The way is chosen on validation: the chosen one has the highest figure, and the head is that of the same task by hand.
+ok "$FLORIN" fit bank --task declined.yaml --out auto.florin --scores auto.csv --report auto.json --auto --rounds 20 --draws 40
+no_nan auto.json
+equal "$(json auto.json auto.tried.#)" 3
+best=$(for k in 0 1 2; do echo "$(json auto.json auto.tried.$k.validation_ap) $(json auto.json auto.tried.$k.head) $(json auto.json auto.tried.$k.inputs)"; done | sort -rg | head -1)
+equal "${best#* }" "$(json auto.json auto.chosen.head) $(json auto.json auto.chosen.inputs)"
+has out.txt 'chosen: .* has the highest average precision on validation'
+{ cat declined.yaml; echo "head: $(json auto.json auto.chosen.head)"; echo "inputs: $(json auto.json auto.chosen.inputs)"; } >hand.yaml
+ok "$FLORIN" fit bank --task hand.yaml --out hand.florin --scores hand.csv --rounds 20 --draws 40
+same auto.csv hand.csv
+# No time: the first alone.
+ok "$FLORIN" fit bank --task declined.yaml --out auto.florin --report auto.json --auto --budget 0 --rounds 5 --draws 10
+equal "$(json auto.json auto.tried.#)" 1
+equal "$(json auto.json auto.left.#)" 2
+fails 2 'yes or no' "$FLORIN" fit bank --task sum.yaml --out x.florin --auto
+
 # What is refused, and how.
 bad() { # LABEL MESSAGE
     task bad "$1"

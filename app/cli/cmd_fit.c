@@ -5,8 +5,9 @@ static int run(cli *c, int argc, char **argv, bool fit)
 {
     const char *args[2] = {0};
     int n = 0, code = 0;
-    bool explain = false, valid = false, later = false, refit = false;
+    bool explain = false, valid = false, later = false, refit = false, choose = false;
     int64_t seed = 0, draws = 0, rounds = 0, rank = 0;
+    double budget = 10;
     florin_fit_options o = FLORIN_FIT_INIT;
     const cli_option options[] = {
         {"--task", CLI_TEXT, &o.task, "TASK.yaml",
@@ -36,6 +37,9 @@ static int run(cli *c, int argc, char **argv, bool fit)
         {"--epochs", CLI_NUMBER, &o.epochs, "X", "of fine-tuning (default 3)"},
         {"--keep", CLI_NUMBER, &o.keep, "X",
          "weight of the next-event loss while fine-tuning (default 0)"},
+        {fit ? "--auto" : NULL, CLI_FLAG, &choose, NULL,
+         "try heads and inputs on validation data, keep the best and say why"},
+        {"--budget", CLI_NUMBER, &budget, "MIN", "minutes for --auto (default 10)"},
         {"--explain-inputs", CLI_FLAG, &explain, NULL,
          "list every input with its time lag, and stop"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
@@ -50,6 +54,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
     o.validate_only = valid;
     o.explain_inputs = explain;
     o.refit = refit;
+    o.auto_minutes = choose ? budget > 0 ? budget : 1e-9 : 0;
     o.later_rows = later;
     o.format = c->format;
     florin_status st = fit ? florin_fit(&c->context, &o, &err) : florin_eval(&c->context, &o, &err);

@@ -118,6 +118,8 @@ static void write_text(const florin_context *ctx, const json_t *j)
     }
     json_array_foreach(systems, i, s)
         fl_writef(ctx, "  %s: %s\n", fl_json_str(s, "name", ""), fl_json_str(s, "label", ""));
+    if (json_object_get(j, "auto"))
+        fl_writef(ctx, "  chosen: %s\n", fl_json_str(json_object_get(j, "auto"), "why", ""));
     write_pretraining(ctx, json_object_get(j, "pretraining"));
     json_array_foreach(differences, i, s)
         fl_writef(ctx, "  %s - %s, paired %-18s %+.4f [%+.4f, %+.4f]\n", fl_json_str(s, "a", ""),
@@ -297,6 +299,8 @@ static florin_status finetune(const florin_context *ctx, const florin_fit_option
                                    .rate = opt->rate,
                                    .epochs = opt->epochs,
                                    .keep = opt->keep};
+    if (opt->auto_minutes > 0)
+        return fl_fail(err, FLORIN_EUSAGE, "--auto and --finetune exclude each other");
     if (!low && strcmp(opt->finetune, "full"))
         return fl_fail(err, FLORIN_EUSAGE, "--finetune %s: full or low-rank", opt->finetune);
     if (opt->rank > 64 || !(opt->rate >= 0 && opt->rate <= 1) ||
@@ -325,7 +329,8 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .draws = opt->draws,
                         .rounds = opt->rounds,
                         .validate_only = opt->validate_only != 0,
-                        .later_rows = opt->later_rows != 0};
+                        .later_rows = opt->later_rows != 0,
+                        .auto_minutes = opt->auto_minutes};
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
     else if (!st && opt->finetune) st = finetune(ctx, opt, &j, &t, m, log, &o, err);

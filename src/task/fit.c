@@ -1,6 +1,7 @@
 /* Fitting and judging. Invariant: nothing is chosen, calibrated or fitted on a row of the test; labels are used as they
  * were known when validation began (for choosing) and when the test began (for the final fit). */
 #include "task/fit.h"
+#include "task/auto.h"
 #include "task/fit_dist.h"
 #include "task/result.h"
 #include <math.h>
@@ -669,11 +670,91 @@ florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool valid
                    a, t->name, b, b);
 }
 
-florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const fl_log *log,
+/* One way of fl_auto_choose: average precision on what is held out. */
+static florin_status try_way(void *self, const char *head, const char *inputs, double *figure)
+{
+    fitter *f = self;
+    const fl_task *kept = f->t;
+    fl_task t = *kept;
+    snprintf(t.head, sizeof t.head, "%s", head);
+    snprintf(t.inputs, sizeof t.inputs, "%s", inputs);
+    candidate c = {.trees = strcmp(head, "probe") != 0, .probe = strcmp(head, "trees") != 0};
+    f->t = &t;
+    florin_status st = pick_columns(f, &c, false);
+    if (!st) st = choose(f, &c);
+    *figure = c.figure;
+    f->t = kept;
+    free_candidate(&c);
+    return st;
+}
+
+static florin_status choose_way(fitter *f, fl_task *t, json_t **how)
+{
+    if (t->answer != FL_TASK_BINARY || *t->folds)
+        return fl_fail(
+            f->err, FLORIN_EUSAGE,
+            "task %s: --auto chooses on validation data, for a label that is yes or no%s", t->name,
+            *t->folds ? "; with `folds` every row is judged" : "");
+    return fl_auto_choose(how, t, fl_model_network(f->m) != NULL, f->opt->auto_minutes, try_way, f,
+                          f->ctx, f->err);
+}
+
+/* Ours by the task's head and inputs, and the baseline. */
+static void candidates(const fitter *f, candidate *a, candidate *b)
+{
+    const fl_task *t = f->t;
+    const fl_given *given = f->opt->given;
+    bool net = fl_model_network(f->m) && (given || strcmp(t->inputs, "fold") != 0),
+         probe = strcmp(t->head, "trees") != 0;
+    *a = (candidate){.name = "florin",
+                     .label = given                           ? given->label
+                              : !net                          ? "fold features"
+                              : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
+                                                              : "surprise + embedding",
+                     .trees = strcmp(t->head, "probe") != 0 && !given,
+                     .probe = probe || given};
+    *b = (candidate){.name = "baseline",
+                     .label =
+                         net || probe ? "boosted trees on the fold" : "logistic probe on the fold",
+                     .trees = net || probe,
+                     .probe = !net && !probe};
+}
+
+/* A label that is yes or no. */
+static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
+{
+    candidate a, b;
+    scored s = {0};
+    candidates(f, &a, &b);
+    florin_status st = scored_new(&s, j->n, f->err);
+    if (!st) st = fit_candidate(f, &a, false, j, s.ours);
+    if (!st) st = fit_candidate(f, &b, true, j, s.base);
+    if (!st) st = report(f, &a, &b, j, &s, json);
+    if (!st && f->opt->given)
+        json_object_set_new(*json, "finetune", json_deep_copy(f->opt->given->about));
+    else if (!st && fl_model_network(f->m) && strcmp(f->t->inputs, "fold") != 0)
+        pretraining_overlap(f, &a, j, s.ours, *json);
+    if (!st) st = name_head(f, &a);
+    if (!st && f->opt->out) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
+    free_candidate(&a);
+    free_candidate(&b);
+    scored_free(&s);
+    return st;
+}
+
+static florin_status fit_other(const fitter *f, const fl_judged *j, json_t **json)
+{
+    *json = fl_result_head(&f->s, j);
+    if (!*json) return fl_fail(f->err, FLORIN_ENOMEM, "report");
+    return fl_fit_dist(*json, f->t, f->m, f->log, &f->s, j, f->opt, f->ctx, f->err);
+}
+
+florin_status fl_fit(json_t **json, const fl_task *given, const fl_model *m, const fl_log *log,
                      const fl_fit_options *opt, const florin_context *ctx, florin_error *err)
 {
-    *json = NULL;
-    fitter f = {.t = t,
+    fl_task t = *given;
+    json_t *how = NULL;
+    fitter f = {.t = &t,
                 .m = m,
                 .log = log,
                 .opt = opt,
@@ -681,49 +762,18 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
                 .err = err,
                 .rounds = opt->rounds ? opt->rounds : 300,
                 .from_us = opt->later_rows ? fl_model_until(m) : INT64_MIN};
-    bool net = fl_model_network(m) && (opt->given || strcmp(t->inputs, "fold") != 0),
-         trees = strcmp(t->head, "probe") != 0, probe = strcmp(t->head, "trees") != 0;
-    candidate a = {.name = "florin",
-                   .label = opt->given                      ? opt->given->label
-                            : !net                          ? "fold features"
-                            : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
-                                                            : "surprise + embedding",
-                   .trees = trees && !opt->given,
-                   .probe = probe || opt->given};
-    candidate b = {.name = "baseline",
-                   .label =
-                       net || probe ? "boosted trees on the fold" : "logistic probe on the fold",
-                   .trees = net || probe,
-                   .probe = !net && !probe};
     fl_judged j = {0};
-    scored s = {0};
-    florin_status st = FLORIN_OK;
-    if (opt->validate_only && !t->validates)
-        return fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t->name);
-    if (!opt->given) st = fl_fit_refuse_leak(t, m, opt->validate_only, err);
-    if (!st) st = fl_sample_take(&f.s, t, m, log, opt->seed, ctx, err);
-    if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, t, err);
-    if (!st && t->answer != FL_TASK_BINARY) {
-        *json = fl_result_head(&f.s, &j);
-        st = *json ? fl_fit_dist(*json, t, m, log, &f.s, &j, opt, ctx, err)
-                   : fl_fail(err, FLORIN_ENOMEM, "report");
-        fl_judged_free(&j);
-        fl_sample_free(&f.s);
-        return st;
-    }
-    if (!st) st = scored_new(&s, j.n, err);
-    if (!st) st = fit_candidate(&f, &a, false, &j, s.ours);
-    if (!st) st = fit_candidate(&f, &b, true, &j, s.base);
-    if (!st) st = report(&f, &a, &b, &j, &s, json);
-    if (!st && opt->given)
-        json_object_set_new(*json, "finetune", json_deep_copy(opt->given->about));
-    if (!st && net && !opt->given) pretraining_overlap(&f, &a, &j, s.ours, *json);
-    if (!st) st = name_head(&f, &a);
-    if (!st && opt->out) st = fl_parts_save(opt->out, m, &a.parts, err);
-    free_candidate(&a);
-    free_candidate(&b);
+    *json = NULL;
+    if (opt->validate_only && !t.validates)
+        return fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t.name);
+    florin_status st = opt->given ? FLORIN_OK : fl_fit_refuse_leak(&t, m, opt->validate_only, err);
+    if (!st) st = fl_sample_take(&f.s, &t, m, log, opt->seed, ctx, err);
+    if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, &t, err);
+    if (!st && opt->auto_minutes > 0) st = choose_way(&f, &t, &how);
+    if (!st) st = t.answer == FL_TASK_BINARY ? fit_binary(&f, &j, json) : fit_other(&f, &j, json);
+    if (!st && how) json_object_set(*json, "auto", how);
+    json_decref(how);
     fl_judged_free(&j);
     fl_sample_free(&f.s);
-    scored_free(&s);
     return st;
 }

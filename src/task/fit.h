@@ -24,6 +24,8 @@ typedef struct {
     bool validate_only;    /* report on validation; the test stays unseen */
     bool later_rows;       /* learn only from rows at or after the model's T */
     const fl_given *given; /* NULL: the task's own head is fitted */
+    double
+        auto_minutes; /* above 0: head and inputs are chosen on validation, within so long (auto.h) */
 } fl_fit_options;
 
 /* json: what was found, as florin report reads it; owned by the caller. */
