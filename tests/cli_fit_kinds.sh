@@ -106,7 +106,7 @@ bad() { # LABEL MESSAGE
     task bad "$1"
     fails 3 "$2" "$FLORIN" fit bank --task bad.yaml --out x.florin $fit
 }
-bad '{event: payment, within: 30d, is: total}' '`is` is present, absent, sum, count, amount, time or class'
+bad '{event: payment, within: 30d, is: total}' '`is` is present, absent, sum, count, amount, time, class or items'
 bad '{event: payment, within: 30d, is: class}' 'needs `of: FIELD`'
 bad '{event: payment, within: 30d, is: class, of: colour}' "no category field 'colour'"
 bad '{event: payment, within: 30d, is: sum, of: category}' 'only with `is: class`'

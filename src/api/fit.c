@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "task/eval.h"
+#include "task/items.h"
 #include "tune/finetune.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -86,6 +87,29 @@ static void write_told(const florin_context *ctx, const json_t *j)
     }
 }
 
+/* Figures of rankings of items. */
+static void write_ranked(const florin_context *ctx, const json_t *j)
+{
+    static const char *const figure[] = {"recall_at_10", "hit_at_10", "mrr_at_10", "ndcg_at_10"};
+    const json_t *systems = json_object_get(j, "systems"), *s;
+    size_t i;
+    fl_writef(ctx, "\n  %-10s %-25s %-25s %-8s %s\n", "", "recall@10", "hit@10", "MRR@10",
+              "NDCG@10");
+    json_array_foreach(systems, i, s)
+    {
+        fl_writef(ctx, "  %-10.32s ", fl_json_str(s, "name", ""));
+        for (size_t k = 0; k < FL_LEN(figure); k++) {
+            const json_t *m = metric(s, figure[k]);
+            double v = fl_json_num(m, "value", 0);
+            if (k < 2)
+                fl_writef(ctx, "%.4f [%.4f, %.4f]   ", v, fl_json_num(m, "low", 0),
+                          fl_json_num(m, "high", 0));
+            else fl_writef(ctx, "%.4f   ", v);
+        }
+        fl_writef(ctx, "\n");
+    }
+}
+
 static void write_text(const florin_context *ctx, const json_t *j)
 {
     bool told = json_object_get(j, "kind") != NULL;
@@ -99,7 +123,8 @@ static void write_text(const florin_context *ctx, const json_t *j)
               fl_json_str(j, "part", "test"), from, moment ? "" : " to ", moment ? "" : to,
               (long long)fl_json_int(test, "rows", 0));
     if (!told) fl_writef(ctx, ", %lld positive", (long long)fl_json_int(test, "positives", 0));
-    if (told) write_told(ctx, j);
+    if (!strcmp(fl_json_str(j, "kind", ""), "items")) write_ranked(ctx, j);
+    else if (told) write_told(ctx, j);
     if (train && !told)
         fl_writef(ctx, "\n(trained on %lld, %lld positive)",
                   (long long)fl_json_int(train, "rows", 0),
@@ -191,6 +216,12 @@ static void date_inputs(const inputs *o, const fl_task *t, const fl_model *m)
     one_input(o, "last event", LAG_PAST, "log of 1 + days since the last event, -1: none");
 }
 
+static void item_inputs(const inputs *o)
+{
+    for (uint32_t i = 0; i < FL_ITEM_INPUTS; i++)
+        one_input(o, fl_item_input(i), LAG_PAST, "of an entity and a candidate item");
+}
+
 static int by_value(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -233,7 +264,8 @@ static florin_status explain_inputs(const florin_context *ctx, florin_format for
                       (double)lag / FL_DAY_US);
         fl_writef(ctx, "Not among them: marks, labels and `after` fields of the event itself.\n");
     }
-    if (t->per_event) event_inputs(&o, m);
+    if (t->answer == FL_TASK_ITEMS) item_inputs(&o);
+    else if (t->per_event) event_inputs(&o, m);
     else date_inputs(&o, t, m);
     if (o.list) fl_json_write(ctx, o.list);
     json_decref(o.list);

@@ -3,6 +3,7 @@
 #include "task/fit.h"
 #include "task/auto.h"
 #include "task/fit_dist.h"
+#include "task/fit_items.h"
 #include "task/result.h"
 #include <math.h>
 #include <stdio.h>
@@ -767,6 +768,7 @@ florin_status fl_fit(json_t **json, const fl_task *given, const fl_model *m, con
     if (opt->validate_only && !t.validates)
         return fl_fail(err, FLORIN_EUSAGE, "task %s has no `validate:` period", t.name);
     florin_status st = opt->given ? FLORIN_OK : fl_fit_refuse_leak(&t, m, opt->validate_only, err);
+    if (!st && t.answer == FL_TASK_ITEMS) return fl_fit_items(json, &t, log, opt, ctx, err);
     if (!st) st = fl_sample_take(&f.s, &t, m, log, opt->seed, ctx, err);
     if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, &t, err);
     if (!st && opt->auto_minutes > 0) st = choose_way(&f, &t, &how);

@@ -295,7 +295,7 @@ static const struct {
 } WORDS[] = {{"present", FL_IS_PRESENT, FL_TASK_BINARY}, {"absent", FL_IS_ABSENT, FL_TASK_BINARY},
              {"sum", FL_IS_SUM, FL_TASK_NUMBER},         {"count", FL_IS_COUNT, FL_TASK_NUMBER},
              {"amount", FL_IS_AMOUNT, FL_TASK_NUMBER},   {"time", FL_IS_TIME, FL_TASK_TIME},
-             {"class", FL_IS_CLASS, FL_TASK_CLASS}};
+             {"class", FL_IS_CLASS, FL_TASK_CLASS},      {"items", FL_IS_ITEMS, FL_TASK_ITEMS}};
 
 static florin_status outcome_word(loader *l, const fl_yaml *y)
 {
@@ -309,22 +309,44 @@ static florin_status outcome_word(loader *l, const fl_yaml *y)
         return FLORIN_OK;
     }
     return st ? st
-              : fl_yaml_fail(fl_yaml_get(y, "is"), l->err,
-                             "label: `is` is present, absent, sum, count, amount, time or class");
+              : fl_yaml_fail(
+                    fl_yaml_get(y, "is"), l->err,
+                    "label: `is` is present, absent, sum, count, amount, time, class or items");
 }
 
-/* `of: FIELD`, for a class. */
+/* `of: FIELD`, for a class or items. */
 static florin_status class_field(loader *l, const fl_yaml *y)
 {
     const fl_yaml *of = fl_yaml_get(y, "of");
     florin_status st = FLORIN_OK;
 
-    if (l->t->is != FL_IS_CLASS)
-        return of ? fl_yaml_fail(of, l->err, "label: of: only with `is: class`") : st;
+    if (l->t->is != FL_IS_CLASS && l->t->is != FL_IS_ITEMS)
+        return of ? fl_yaml_fail(of, l->err, "label: of: only with `is: class` or `is: items`")
+                  : st;
     if (!of || of->kind != FL_YAML_SCALAR)
         return fl_yaml_fail(of ? of : y, l->err,
-                            "label: `is: class` needs `of: FIELD`, a category of the schema");
+                            "label: `is: %s` needs `of: FIELD`, a category of the schema",
+                            l->t->is == FL_IS_ITEMS ? "items" : "class");
     l->t->of = named(l, of, CATEGORIES, of->text, &st);
+    return st;
+}
+
+/* `group: FIELD` of items: what one basket's events share. */
+static florin_status items_group(loader *l, const fl_yaml *y)
+{
+    const fl_yaml *group = fl_yaml_get(y, "group");
+    florin_status st = FLORIN_OK;
+
+    if (l->t->is != FL_IS_ITEMS)
+        return group ? fl_yaml_fail(group, l->err, "label: group: only with `is: items`") : st;
+    if (l->t->per_event || *l->t->folds)
+        return fl_yaml_fail(y, l->err,
+                            "label: `is: items` is for entities at dates, judged by time: moments "
+                            "{entity: KIND, every: 7d}, and no `folds`");
+    if (!group) return st;
+    if (group->kind != FL_YAML_SCALAR)
+        return fl_yaml_fail(group, l->err, "label: group: a category field of the schema");
+    l->t->group = named(l, group, CATEGORIES, group->text, &st);
     return st;
 }
 
@@ -406,7 +428,7 @@ static florin_status label_own(loader *l, const fl_yaml *y)
 
 static florin_status label_outcome(loader *l, const fl_yaml *y)
 {
-    static const char *const known[] = {"within", "is", "of", "entity", RULE_KEYS};
+    static const char *const known[] = {"within", "is", "of", "group", "entity", RULE_KEYS};
     fl_task *t = l->t;
     florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
 
@@ -415,9 +437,10 @@ static florin_status label_outcome(loader *l, const fl_yaml *y)
     if (!st) st = span(l, y, "within", &t->horizon_us);
     if (!st) st = outcome_word(l, y);
     if (!st) st = class_field(l, y);
+    if (!st) st = items_group(l, y);
     if (!st) t->outcome_kind = kind_named(l, y, "entity", &st);
     if (st) return st;
-    if (t->horizon_us <= 0)
+    if (t->horizon_us <= 0 && (t->is != FL_IS_ITEMS || fl_yaml_get(y, "within")))
         return fl_yaml_fail(y, l->err, "label: needs `within:`, the time that is looked ahead");
     if (!t->per_event && t->outcome_kind >= 0 && t->outcome_kind != t->kind)
         return fl_yaml_fail(fl_yaml_get(y, "entity"), l->err,
@@ -660,7 +683,7 @@ florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char
 
     memset(out, 0, sizeof *out);
     out->kind = out->drop_kind = out->cluster = out->label = out->outcome_kind = -1;
-    out->of = out->own_mark = -1;
+    out->of = out->own_mark = out->group = -1;
     out->moment = out->active = out->outcome =
         (fl_event_rule){.type = -1, .mark = -1, .amount_from = FL_AMOUNT_NONE};
     out->negatives = 1;

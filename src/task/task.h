@@ -29,8 +29,14 @@ typedef struct {
 } fl_period;
 
 /* What is predicted: a yes or no; an amount or a number; a time until something, cut off at a horizon; one of some
- * values. All but the first are given as a distribution (dist.h). */
-typedef enum { FL_TASK_BINARY, FL_TASK_NUMBER, FL_TASK_TIME, FL_TASK_CLASS } fl_task_answer;
+ * values: these three are given as a distribution (dist.h). Or a ranking of items (items.h). */
+typedef enum {
+    FL_TASK_BINARY,
+    FL_TASK_NUMBER,
+    FL_TASK_TIME,
+    FL_TASK_CLASS,
+    FL_TASK_ITEMS
+} fl_task_answer;
 typedef enum {
     FL_IS_PRESENT,
     FL_IS_ABSENT,
@@ -38,7 +44,8 @@ typedef enum {
     FL_IS_COUNT,
     FL_IS_AMOUNT, /* of the next such event */
     FL_IS_TIME,   /* days until it */
-    FL_IS_CLASS   /* its value of a field */
+    FL_IS_CLASS,  /* its value of a field */
+    FL_IS_ITEMS   /* all values of a field within the time, or with none in the next basket */
 } fl_outcome_is;
 
 typedef struct fl_task {
@@ -55,7 +62,8 @@ typedef struct fl_task {
     fl_task_answer answer;
     bool has_outcome, own;
     fl_outcome_is is;
-    int of, own_mark; /* category field of a class; mark of `own`, -1: none */
+    int of, own_mark; /* category field of a class or of items; mark of `own`, -1: none */
+    int group;        /* items: field whose value events of one basket share; -1: their time */
     fl_event_rule outcome;
     int outcome_kind;
     int64_t horizon_us;
