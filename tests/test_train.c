@@ -85,7 +85,7 @@ static void check_parameter(point *p, uint32_t i, const float *gradient, fl_rng 
         }
         norm = sqrt(norm);
         if (norm < 1e-7) continue;
-        double step[2], e = 4e-3;
+        double step[2], e = 2e-3;
         for (size_t k = 0; k < n; k++) expected += (double)g[k] * (double)d[k] / norm;
         for (int side = 0; side < 2; side++) {
             for (size_t k = 0; k < n; k++)

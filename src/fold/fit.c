@@ -252,6 +252,7 @@ florin_status fl_fold_plan_fit(fl_fold_plan *plan, const fl_log *log, int64_t un
     }
     choose_novelty(plan, log);
     plan->until_us = until_us;
+    fl_fold_own_fit(plan, log, until_us);
     st = fl_fold_plan_layout(plan, err);
 done:
     free(h);

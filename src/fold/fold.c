@@ -395,6 +395,7 @@ void fl_fold_event(const fl_fold_plan *plan, fl_fold_record *const *rec,
     take_logs(plan, rec, pair, &w);
     event_features(plan, event, &w.at, e);
     select_slots(&plan->event, e, features);
+    fl_fold_own_features(plan, event, features);
     memset(carry, 0, sizeof *carry);
     for (uint32_t k = 0; k < FL_KINDS_MAX; k++)
         carry->entity[k] = k < plan->kinds ? event->entity[k] : FL_NONE;

@@ -94,7 +94,7 @@ florin_status fl_fold_plan_layout(fl_fold_plan *p, florin_error *err)
     if (!p->feature) p->feature = fl_calloc(FL_FOLD_FEATURES_MAX, sizeof *p->feature);
     if (!p->feature)
         return fl_fail(err, FLORIN_ENOMEM, "fold: names of %d features", FL_FOLD_FEATURES_MAX);
-    bool fits = layout_block(p, &p->event, -1, "event", false);
+    bool fits = layout_block(p, &p->event, -1, "event", false) && fl_fold_own_layout(p);
     for (uint32_t k = 0; fits && k < p->kinds; k++)
         fits = layout_block(p, &p->of_kind[k], (int)k, p->name[k], false);
     for (uint32_t i = 0; fits && i < p->pairs; i++) {
@@ -225,9 +225,11 @@ json_t *fl_fold_plan_to_json(const fl_fold_plan *p)
     }
     for (int i = 0; i < NOVEL_FIELDS && p->novel[i] >= 0; i++)
         json_array_append_new(fields, json_string(p->category[i]));
-    return json_pack("{s:i,s:I,s:f,s:o,s:o,s:o}", "version", FL_FOLD_VERSION, "until_us",
-                     (json_int_t)p->until_us, "amount_typical", (double)p->amount_typical, "amount",
-                     tail_to_json(&p->amount), "kinds", kinds, "novelty", fields);
+    json_t *j = json_pack("{s:i,s:I,s:f,s:o,s:o,s:o}", "version", FL_FOLD_VERSION, "until_us",
+                          (json_int_t)p->until_us, "amount_typical", (double)p->amount_typical,
+                          "amount", tail_to_json(&p->amount), "kinds", kinds, "novelty", fields);
+    if (j) fl_fold_own_to_json(p, j);
+    return j;
 }
 
 static florin_status floats_from_json(float *v, int n, const json_t *a, const char *name,
@@ -319,6 +321,7 @@ florin_status fl_fold_plan_from_json(fl_fold_plan **out, const fl_schema *schema
         else st = kind_from_json(&p->kind[k], q, p->name[k], err);
     }
     if (!st) st = novelty_from_json(p, schema, json_object_get(j, "novelty"), err);
+    if (!st) st = fl_fold_own_from_json(p, schema, j, err);
     if (!st) st = fl_fold_plan_layout(p, err);
     if (st) {
         fl_fold_plan_free(p);

@@ -11,8 +11,21 @@ enum {
     TAIL_EDGES =
         14, /* quantiles 1 - 2^-k, k = 1..14: half of the bins describe the last hundredth */
     TAIL_BINS = TAIL_EDGES + 1,
-    BLOCKS_MAX = FL_KINDS_MAX + FL_PAIRS_MAX
+    BLOCKS_MAX = FL_KINDS_MAX + FL_PAIRS_MAX,
+    /* own fields (own.c): of at most so many values each */
+    OWN_FIELDS_MAX = 16,
+    OWN_VALUES_MAX = 24,
+    OWN_SLOTS = 64
 };
+
+/* The known values of a small category field, in order, and a table to find them by. */
+typedef struct {
+    char name[FL_NAME_MAX];
+    int field;
+    uint32_t n;
+    uint64_t value[OWN_VALUES_MAX], slot[OWN_SLOTS];
+    uint8_t place[OWN_SLOTS];
+} own_values;
 
 /* A value's place in the upper tail of what was seen before the plan's moment, and how much of the bad labels there
  * are due to being there. */
@@ -243,12 +256,25 @@ struct fl_fold_plan {
     /* what a bitmap with n bits set stands for; Whang et al. 1990 */
     float met_count[257], wide_count[193], small_count[65];
     block event, of_kind[FL_KINDS_MAX], of_pair[FL_PAIRS_MAX];
+    /* own fields of the event, behind its block */
+    uint32_t own_first, own_numbers, own_fields;
+    uint8_t own_number[FL_NUMBERS_MAX];
+    char own_name[FL_NUMBERS_MAX][FL_NAME_MAX];
+    own_values own[OWN_FIELDS_MAX];
     uint32_t features;
     fl_fold_feature *feature;
 };
 
 /* Lay out the features once kinds, marks, label and novelty fields are known. */
 florin_status fl_fold_plan_layout(fl_fold_plan *plan, florin_error *err);
+
+/* own.c: which own fields there are; their features; the values; to and from JSON. */
+void fl_fold_own_fit(fl_fold_plan *plan, const fl_log *log, int64_t until_us);
+bool fl_fold_own_layout(fl_fold_plan *plan); /* false: too many */
+void fl_fold_own_features(const fl_fold_plan *plan, const fl_event *event, float *features);
+void fl_fold_own_to_json(const fl_fold_plan *plan, json_t *to);
+florin_status fl_fold_own_from_json(fl_fold_plan *plan, const fl_schema *schema, const json_t *j,
+                                    florin_error *err);
 
 /* Which bin of a tail x falls into. */
 static inline uint32_t tail_bin(const tail *t, float x)
