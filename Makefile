@@ -3,6 +3,7 @@
 #   make demo [SIZE=small]   simulate, import, pretrain, fit, score, report: demo/report.html
 #   make test                the fast tests; make test-all adds the long ones
 #   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
+#   make bench-tasks         the catalogue of tasks (florin tasks), resumable
 #   make bench-peers         install what the benchmarks compare with, pinned (needs PyPI)
 #   make results             docs/results.md from the lines kept in bench/results/
 #   make check               dependency rules and format; make format, make fuzz, make install [PREFIX=...]
@@ -18,7 +19,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-peers results format check fuzz install clean
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-tasks bench-peers results format check fuzz install clean
 
 all: build
 
@@ -62,6 +63,8 @@ bench-handbook: build
 	@bench/run.sh handbook
 bench-behaviour: build
 	@bench/run.sh behaviour
+bench-tasks: build
+	@bench/tasks.sh
 
 bench-peers:
 	@bench/peers/install.sh

@@ -559,11 +559,12 @@ typedef struct {
     double keep;         /* weight of the next-event loss beside the task's */
     double
         auto_minutes; /* fit: above 0: choose head and inputs on validation data, within so long */
+    const char *folders; /* where a task that is a bare name is looked for, separated by ':' */
 } florin_fit_options;
 #define FLORIN_FIT_INIT                                                                            \
     {                                                                                              \
         sizeof(florin_fit_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0                                                     \
+            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL                                               \
     }
 
 /* Errors: FLORIN_EINPUT the task file, or one class only; FLORIN_ELEAK the model or a label is later than what is judged. */
@@ -571,6 +572,24 @@ FLORIN_CHECKED florin_status florin_fit(const florin_context *ctx, const florin_
                                         florin_error *err);
 FLORIN_CHECKED florin_status florin_eval(const florin_context *ctx, const florin_fit_options *opt,
                                          florin_error *err);
+
+/* --- tasks: the catalogue and its stored results --- */
+
+typedef struct {
+    uint32_t size;
+    florin_format format;
+    const char *
+        folders; /* with task files and results.jsonl, separated by ':'; a name counts where it is first met */
+} florin_tasks_options;
+#define FLORIN_TASKS_INIT                                                                          \
+    {                                                                                              \
+        sizeof(florin_tasks_options), FLORIN_TEXT, NULL                                            \
+    }
+
+/* Every task with data, label, population, metric, named baseline, our result and the paired difference with 95 %
+ * intervals, to ctx->write. Errors: FLORIN_EINPUT no task file, or one or a stored result that can't be read. */
+FLORIN_CHECKED florin_status florin_tasks(const florin_context *ctx,
+                                          const florin_tasks_options *opt, florin_error *err);
 
 #ifdef __cplusplus
 }

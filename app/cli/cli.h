@@ -54,6 +54,9 @@ const cli_command *cli_find_command(const char *name);
 /* Nearest of n names to what was typed, or NULL. Names are `stride` bytes apart. */
 const char *cli_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
 
+/* Folders of task files, separated by ':' (cmd_tasks.c). */
+const char *cli_task_folders(void);
+
 /* The commands, each in cmd_NAME.c. */
 int cmd_draft(cli *c, int argc, char **argv);
 int cmd_import(cli *c, int argc, char **argv);
@@ -66,6 +69,7 @@ int cmd_fit(cli *c, int argc, char **argv);
 int cmd_eval(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
 int cmd_replay(cli *c, int argc, char **argv);
+int cmd_tasks(cli *c, int argc, char **argv);
 int cmd_report(cli *c, int argc, char **argv);
 int cmd_doctor(cli *c, int argc, char **argv);
 

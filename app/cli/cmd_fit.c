@@ -10,8 +10,8 @@ static int run(cli *c, int argc, char **argv, bool fit)
     double budget = 10;
     florin_fit_options o = FLORIN_FIT_INIT;
     const cli_option options[] = {
-        {"--task", CLI_TEXT, &o.task, "TASK.yaml",
-         "what is predicted, for whom, when, and how it is judged"},
+        {"--task", CLI_TEXT, &o.task, "TASK",
+         "a task file, or the name of one that florin tasks lists"},
         {"--model", CLI_TEXT, &o.model, "MODEL",
          fit ? "pretrained model; without it the head stands on the fold alone"
              : "model with the task's head"},
@@ -46,6 +46,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
     florin_error err = {0};
+    o.folders = cli_task_folders();
     o.log = args[0];
     o.seed = (uint64_t)seed;
     o.draws = (uint32_t)(draws > 0 ? draws : 0);

@@ -36,6 +36,8 @@ const cli_command cli_commands[] = {
      "florin fit bank.log --task examples/tasks/churn_30d.yaml --out churn.florin  # on the fold alone", cmd_fit},
     {"eval", "judge a head again, on this or another log", "LOG --task TASK.yaml --model MODEL",
      "florin eval bank.log --task examples/tasks/fraud.yaml --model fraud.florin --json > fraud.json", cmd_eval},
+    {"tasks", "the catalogue of tasks, with stored results", "[--folder FOLDER] [--json]",
+     "florin tasks\nflorin fit bank.log --task churn_30d --out churn.florin  # a task by its name", cmd_tasks},
     {"score", "score a log with a model's heads", "LOG --model MODEL [--out FILE] [--top N] [--at TIME]",
      "florin score bank.log --model fraud.florin --from 2025-06-01 --top 10 --out scores.parquet\n"
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},

@@ -1,6 +1,7 @@
 /* florin_fit and florin_eval: a task, a log and a model (or none: the fold alone) in; a head and honest figures out. */
 #include "base/file.h"
 #include "base/json.h"
+#include "task/catalogue.h"
 #include "task/eval.h"
 #include "task/items.h"
 #include "tune/finetune.h"
@@ -305,8 +306,11 @@ static florin_status open_all(const florin_context *ctx, const florin_fit_option
                               const char *temp, fl_log **log, fl_task *t, fl_model **m,
                               florin_error *err)
 {
+    char *path = NULL;
     florin_status st = fl_log_open(log, opt->log, err);
-    if (!st) st = fl_task_load(t, opt->task, fl_log_schema(*log), err);
+    if (!st) st = fl_catalogue_find(&path, opt->task, opt->folders, err);
+    if (!st) st = fl_task_load(t, path, fl_log_schema(*log), err);
+    free(path);
     if (!st && opt->refit) move_to_end(t, *log, ctx);
     if (!st && !opt->model) st = fold_model(temp, *log, t, ctx, err);
     if (!st) st = fl_model_open(m, opt->model ? opt->model : temp, opt->tier, err);

@@ -5,6 +5,7 @@
 #include "task/fit_dist.h"
 #include "task/fit_items.h"
 #include "task/result.h"
+#include "task/trivial.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -726,11 +727,16 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
 {
     candidate a, b;
     scored s = {0};
+    double *trivial = NULL;
     candidates(f, &a, &b);
     florin_status st = scored_new(&s, j->n, f->err);
+    if (!st) st = fl_trivial_scores(&trivial, &f->s, f->t, f->m, j, f->err);
     if (!st) st = fit_candidate(f, &a, false, j, s.ours);
     if (!st) st = fit_candidate(f, &b, true, j, s.base);
     if (!st) st = report(f, &a, &b, j, &s, json);
+    if (!st)
+        st = fl_trivial_report(*json, f->t, trivial, s.ours, j, f->opt->draws ? f->opt->draws : 300,
+                               f->opt->seed + 1, f->ctx, f->err);
     if (!st && f->opt->given)
         json_object_set_new(*json, "finetune", json_deep_copy(f->opt->given->about));
     else if (!st && fl_model_network(f->m) && strcmp(f->t->inputs, "fold") != 0)
@@ -740,6 +746,7 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
     free_candidate(&a);
     free_candidate(&b);
     scored_free(&s);
+    free(trivial);
     return st;
 }
 

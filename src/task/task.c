@@ -612,7 +612,7 @@ static florin_status heading(loader *l, const fl_yaml *y)
     static const char *const known[] = {
         "florin_task", "name",    "data",     "about", "moments", "population", "label",
         "label_delay", "train",   "validate", "test",  "gap",     "folds",      "negatives",
-        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics"};
+        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics",    "baseline"};
     fl_task *t = l->t;
     int64_t version = 0;
 
@@ -636,6 +636,7 @@ static florin_status heading(loader *l, const fl_yaml *y)
         strcmp(t->inputs, "sequence"))
         st = fl_yaml_fail(fl_yaml_get(y, "inputs"), l->err, "inputs '%s': all, fold or sequence",
                           t->inputs);
+    if (!st) st = text(l, y, "baseline", t->baseline, sizeof t->baseline);
     if (!st) st = fl_yaml_num(y, "negatives", &t->negatives, l->err);
     if (!st && !(t->negatives > 0 && t->negatives <= 1))
         st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
@@ -656,6 +657,9 @@ static florin_status load(loader *l, const fl_yaml *y)
     if (!st && l->t->answer != FL_TASK_BINARY && l->t->negatives < 1)
         st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
                           "negatives: only where the label is yes or no");
+    if (!st && l->t->answer != FL_TASK_BINARY && *l->t->baseline && strcmp(l->t->baseline, "prior"))
+        st = fl_yaml_fail(fl_yaml_get(y, "baseline"), l->err,
+                          "baseline: prior, where the label is not yes or no");
     return st ? st : metrics(l, fl_yaml_get(y, "metrics"));
 }
 

@@ -85,6 +85,7 @@ typedef struct fl_task {
     double cost_miss, cost_alert; /* in major units; miss 0: the amount of the event */
     char head[16];                /* trees, probe, blend */
     char inputs[16];              /* all, fold, sequence (surprise, tails and embedding alone) */
+    char baseline[64]; /* the simplest answer: an input, recency, amount, prior; "": none */
 
     uint32_t card_k, precisions, fprs, moneys;
     uint32_t precision_at[FL_CHOICES_MAX];

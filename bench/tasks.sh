@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# The catalogue, measured: each data set is imported once and pretrained once a seed, and all its tasks are fitted on that one
+# model. One line a task and seed goes to examples/tasks/results.jsonl, which `florin tasks` reads: our metric with its
+# interval, the named trivial baseline, the paired difference, the trees on the fold beside it, and the hashes of model, task
+# file and simulator. A line that is there for the same hashes is not measured again, so a run that was stopped goes on.
+#   DATA="simulated"        only these (default: simulated, and those of docs/data.md that have tasks)
+#   TASKS="fraud churn_30d" only these
+#   SEEDS="1 2 3"           of pretraining and fitting (default 1)
+#   ROUNDS, DRAWS           most trees (default 100), draws of the bootstrap (default 200)
+#   WORK=FOLDER             logs and models are kept there for the next run (default: build/tasks)
+set -euo pipefail
+bench=tasks
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+work=${WORK:-$root/build/tasks}
+tasks=$root/examples/tasks
+results=$tasks/results.jsonl
+rounds=${ROUNDS:-100} draws=${DRAWS:-200} size=${SIZE_OPTIONS:---hidden 64 --width 16 --epochs 1}
+simulator=$("$root/scripts/simulator-hash.sh")
+mkdir -p "$work"
+touch "$results"
+catalogue=$work/catalogue.json
+"$florin" tasks --folder "$tasks" --json >"$catalogue"
+
+# folder DATA: a name for files, of the first words; until DATA: pretraining sees nothing at or after it
+folder() { case $1 in simulated) echo simulated ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Fraud*) echo handbook ;; esac; }
+file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; handbook) echo handbook_transactions.csv ;; esac; }
+until_of() { case $1 in simulated) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; handbook) echo 2018-07-04 ;; esac; }
+# make_log NAME: $work/NAME, once
+make_log() {
+    [ ! -e "$work/$1.made" ] || return 0
+    rm -rf "$work/${1:?}"
+    if [ "$1" = simulated ]; then
+        "$florin" simulate --events 400000 --days 180 --seed 1 --out "$work/$1" --quiet >/dev/null
+    else
+        local csv
+        csv=$("$root/scripts/data.sh" "$(file "$1")") || return 1
+        sed -e "s#file: .*#file: \"$csv\"#" "$root/examples/$1/schema.yaml" >"$work/$1.yaml"
+        "$florin" import "$work/$1.yaml" --log "$work/$1" --quiet >/dev/null
+        [ "$1" != cdnow ] || python3 "$tasks/cdnow_folds.py" "$csv" >"$work/cdnow_folds.csv"
+    fi
+    touch "$work/$1.made"
+}
+# make_model NAME SEED: $work/NAME_SEED.florin, once
+make_model() {
+    [ ! -e "$work/$1_$2.florin" ] || return 0
+    # shellcheck disable=SC2086
+    "$florin" pretrain "$work/$1" --until "$(until_of "$1")" --seed "$2" $size --quiet --out "$work/$1_$2.florin" >/dev/null
+}
+# figures RESULT.json METRIC BASELINE: the middle of a line
+figures() {
+    local at=differences.0
+    [ "$2" != ap ] || at=differences.1
+    local ours=systems.0.metrics.$2 own=trivial.$at
+    if [ "$2" = skill ]; then # against the same answer for all already
+        printf '"trivial":0,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" $ours.value)" "$(number "$1" $ours.low)" "$(number "$1" $ours.high)"
+    else
+        printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" trivial.metrics."$2".value)" \
+            "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"
+        printf '"fold_trees":%s,"fold_paired":%s,"fold_low":%s,"fold_high":%s,' "$(number "$1" systems.1.metrics."$2".value)" \
+            "$(number "$1" $at.value)" "$(number "$1" $at.low)" "$(number "$1" $at.high)"
+        printf '"positives":%s,' "$(number "$1" test.positives)"
+    fi
+    printf '"ours":%s,"low":%s,"high":%s,"rows":%s' "$(number "$1" $ours.value)" "$(number "$1" $ours.low)" "$(number "$1" $ours.high)" "$(number "$1" test.rows)"
+}
+# measure INDEX FOLDER SEED
+measure() {
+    local name metric base model task key
+    name=$(number "$catalogue" "$1.name") metric=$(number "$catalogue" "$1.metric") base=$(number "$catalogue" "$1.baseline")
+    model=$(sha256sum "$work/$2_$3.florin" | cut -c1-16)
+    task=$(sha256sum "$tasks/$name.yaml" | cut -c1-16)
+    key="\"task\":\"$name\",\"seed\":$3,\"model\":\"$model\",\"file\":\"$task\",\"simulator\":\"$simulator\",\"rounds\":$rounds,"
+    if grep -qF "$key" "$results"; then return 0; fi
+    local path=$tasks/$name.yaml
+    if [ "$2" = cdnow ]; then
+        cp "$path" "$work/$name.yaml"
+        path=$work/$name.yaml
+    fi
+    if ! "$florin" fit "$work/$2" --task "$path" --model "$work/$2_$3.florin" --seed "$3" --rounds "$rounds" --draws "$draws" \
+        --quiet --out "$work/head.florin" --report "$work/$name.json" >/dev/null; then
+        echo "$name: not measured (see above)" >&2
+        return 0
+    fi
+    grep -v "\"task\":\"$name\",\"seed\":$3," "$results" >"$scratch/kept" || true
+    printf '{%s"data":"%s","metric":"%s","baseline":"%s",%s,"commit":"%s"}\n' "$key" "$2" "$metric" "$base" \
+        "$(figures "$work/$name.json" "$metric" "$base")" "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)" >>"$scratch/kept"
+    sort "$scratch/kept" >"$results.new"
+    mv "$results.new" "$results"
+    echo "$name, seed $3: $metric $(number "$work/$name.json" "systems.0.metrics.$metric.value")"
+    [ "$2" = simulated ] || "$root/bench/look.sh" tasks "$(cat "$tasks/$name.yaml" "$work/$2_$3.florin" | sha256sum | cut -c1-16)" \
+        "$name seed $3: $metric $(number "$work/$name.json" "systems.0.metrics.$metric.value")"
+}
+for seed in ${SEEDS:-1}; do
+    for ((i = 0; i < $(number "$catalogue" '#'); i++)); do
+        data=$(folder "$(number "$catalogue" "$i.data")")
+        [ -n "$data" ] || continue
+        if [ -n "${DATA:-}" ] && [[ " $DATA " != *" $data "* ]]; then continue; fi
+        if [ -n "${TASKS:-}" ] && [[ " $TASKS " != *" $(number "$catalogue" "$i.name") "* ]]; then continue; fi
+        make_log "$data" && make_model "$data" "$seed" && measure "$i" "$data" "$seed"
+    done
+done
