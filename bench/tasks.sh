@@ -53,6 +53,13 @@ figures() {
     local ours=systems.0.metrics.$2 own=trivial.$at
     if [ "$2" = skill ]; then # against the same answer for all already
         printf '"trivial":0,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" $ours.value)" "$(number "$1" $ours.low)" "$(number "$1" $ours.high)"
+    elif [ "$2" = recall_at_10 ]; then
+        local s=1
+        [ "$3" != user_knn ] || s=2
+        [ "$3" != global ] || s=3
+        own=differences.$((s * 4 - 4))
+        printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" "systems.$s.metrics.$2.value")" \
+            "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"
     else
         printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" trivial.metrics."$2".value)" \
             "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"

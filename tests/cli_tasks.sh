@@ -105,6 +105,8 @@ sed 's/^baseline.*/baseline: card.cuont_30d/' mine/buy.yaml >mine/count.yaml
 fails 3 "task buy: baseline: no input 'card.cuont_30d': did you mean 'card.count_30d'" "$FLORIN" fit bank --task count --out x
 sed 's/^baseline.*/baseline: recency/' mine/late.yaml >mine/count.yaml
 fails 3 'count.yaml:10:[0-9]+: baseline: prior, where the label is not yes or no' "$FLORIN" fit bank --task count --out x
+sed 's/is: time/is: items, of: category/; s/^baseline.*/baseline: prior/' mine/late.yaml >mine/count.yaml
+fails 3 'count.yaml:10:[0-9]+: baseline: own_global, user_knn or global' "$FLORIN" fit bank --task count --out x
 # Of events: the amount, by its name and by the fold's.
 cat >mine/pay.yaml <<'Y'
 florin_task: 1

@@ -644,6 +644,20 @@ static florin_status heading(loader *l, const fl_yaml *y)
     return st;
 }
 
+/* Of a yes or no it is an input, which the model names (trivial.c); else what is reported beside ours in any case. */
+static florin_status check_baseline(loader *l, const fl_yaml *y)
+{
+    static const char *const items[] = {"own_global", "user_knn", "global"};
+    const char *name = l->t->baseline;
+    if (!y || l->t->answer == FL_TASK_BINARY) return FLORIN_OK;
+    for (size_t i = 0; i < FL_LEN(items) && l->t->answer == FL_TASK_ITEMS; i++)
+        if (!strcmp(name, items[i])) return FLORIN_OK;
+    if (l->t->answer == FL_TASK_ITEMS)
+        return fl_yaml_fail(y, l->err, "baseline: own_global, user_knn or global, for items");
+    if (!strcmp(name, "prior")) return FLORIN_OK;
+    return fl_yaml_fail(y, l->err, "baseline: prior, where the label is not yes or no");
+}
+
 static florin_status load(loader *l, const fl_yaml *y)
 {
     florin_status st = heading(l, y);
@@ -657,9 +671,7 @@ static florin_status load(loader *l, const fl_yaml *y)
     if (!st && l->t->answer != FL_TASK_BINARY && l->t->negatives < 1)
         st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
                           "negatives: only where the label is yes or no");
-    if (!st && l->t->answer != FL_TASK_BINARY && *l->t->baseline && strcmp(l->t->baseline, "prior"))
-        st = fl_yaml_fail(fl_yaml_get(y, "baseline"), l->err,
-                          "baseline: prior, where the label is not yes or no");
+    if (!st) st = check_baseline(l, fl_yaml_get(y, "baseline"));
     return st ? st : metrics(l, fl_yaml_get(y, "metrics"));
 }
 
