@@ -555,7 +555,7 @@ typedef struct {
     const char
         *finetune; /* fit: "full" or "low-rank": the network itself learns the task; NULL: no */
     uint32_t rank; /* of low-rank; 0: 8 */
-    double rate, epochs; /* of fine-tuning; 0: 1e-3, and 3 times over the events */
+    double rate, epochs; /* of fine-tuning; 0: 3e-3, and 3 times over the events */
     double keep;         /* weight of the next-event loss beside the task's */
     double
         auto_minutes; /* fit: above 0: choose head and inputs on validation data, within so long */

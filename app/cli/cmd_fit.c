@@ -33,7 +33,7 @@ static int run(cli *c, int argc, char **argv, bool fit)
         {"--finetune", CLI_TEXT, &o.finetune, "HOW",
          "the network itself learns the task: full, or low-rank"},
         {"--rank", CLI_INT, &rank, "N", "of low-rank (default 8)"},
-        {"--rate", CLI_NUMBER, &o.rate, "X", "of fine-tuning (default 0.001)"},
+        {"--rate", CLI_NUMBER, &o.rate, "X", "of fine-tuning (default 0.003)"},
         {"--epochs", CLI_NUMBER, &o.epochs, "X", "of fine-tuning (default 3)"},
         {"--keep", CLI_NUMBER, &o.keep, "X",
          "weight of the next-event loss while fine-tuning (default 0)"},

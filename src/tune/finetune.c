@@ -110,9 +110,11 @@ static florin_status margins(tuner *f, const fl_period *p)
     const float *values, *w[FL_STREAMS];
     float b[FL_STREAMS] = {0};
     fl_event event;
-    uint64_t row;
+    uint64_t row, last = 0;
     florin_status st = fl_encode_open(&e, f->tuned, f->log, f->err);
 
+    for (uint64_t r = 0; r < fl_log_rows(f->log); r++)
+        if (fl_log_time(f->log, r) < p->to_us) last = r;
     f->keeps = 0;
     f->width = fl_model_row_width(f->tuned) - fl_model_row_embedding(f->tuned);
     for (int s = 0; s < FL_STREAMS; s++) w[s] = fl_tune_head(f->tune, s, &b[s]);
@@ -120,6 +122,7 @@ static florin_status margins(tuner *f, const fl_period *p)
     if (!st) st = fl_encode_states(e, -1, INT64_MAX, f->err);
     while (!st && fl_encode_next(e, &row, &event, &values, &carry)) {
         const float *h = values + fl_model_row_embedding(f->tuned);
+        if (row > last) break;
         if (event.time_us >= p->to_us) continue; /* a late event may follow */
         if (event.time_us >= p->from_us && !keep(f, row, h))
             st = fl_fail(f->err, FLORIN_ENOMEM, "fine-tuning");
@@ -205,7 +208,7 @@ static florin_status prepare(tuner *f, uint32_t judged, uint64_t seed)
     uint64_t rows = fl_log_rows(f->log);
     char *folder = fl_path_dir(f->place);
     fl_tune_config c = {.rank = f->o->rank,
-                        .rate = f->o->rate > 0 ? f->o->rate : 1e-3,
+                        .rate = f->o->rate > 0 ? f->o->rate : 3e-3,
                         .keep = f->o->keep,
                         .seed = seed + 1,
                         .until_us = f->t->period[judged - 1].from_us};

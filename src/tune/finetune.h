@@ -6,7 +6,7 @@
 
 typedef struct {
     uint32_t rank; /* of the low-rank parts; 0: the whole of encoder and backbone moves */
-    double rate;   /* 0: 1e-3 */
+    double rate;   /* 0: 3e-3 */
     double
         epochs; /* over the events up to the first judged period; each later period takes a third. 0: 3 */
     double keep; /* weight of the next-event loss beside the task's */
