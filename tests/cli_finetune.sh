@@ -48,6 +48,19 @@ equal "$(json full.json finetune.rank)" 0
 # It is the network that has learnt: far above chance, with no column of the fold in the head.
 above .65 "$(json full.json systems.0.metrics.auc.value)"
 above .65 "$(json low-rank.json systems.0.metrics.auc.value)"
+# Beside trees on the fold, with a share chosen on validation: eval and the live path say the same.
+{ cat fraud.yaml; echo 'head: blend'; } >blend.yaml
+{ cat last.yaml; echo 'head: blend'; } >blend_last.yaml
+ok "$FLORIN" fit bank --task blend.yaml --model base.florin --finetune full --epochs 2 --rate 0.003 --out blend.florin --report blend.json \
+    --scores blend.csv $fit
+has out.txt 'florin: trees on the fold . tuned network'
+share=$(json blend.json network_share)
+awk -v s="$share" 'BEGIN { exit !(s >= 0 && s <= 1) }' || die "network_share $share"
+ok "$FLORIN" eval bank --task blend_last.yaml --model blend.florin --scores eval.csv --draws 10
+awk -F, '$8 == 1 { print $1 "," $3 "," $5 "," $6 }' blend.csv >want
+awk -F, 'NR > 1 { print $1 "," $3 "," $4 "," $5 }' eval.csv >got
+same want got
+ok "$FLORIN" replay bank --model blend.florin --check --quiet
 # The later period, its events and labels, change nothing in the earlier one.
 grep -v '05-25' fraud.yaml >first.yaml
 ok "$FLORIN" fit bank --task first.yaml --model base.florin --finetune full --epochs 2 --rate 0.003 --out f.florin --scores f.csv $fit

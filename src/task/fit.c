@@ -42,7 +42,8 @@ typedef struct {
     fl_parts parts;
     recipe chosen;
     uint32_t chosen_rounds;
-    double figure; /* average precision on validation */
+    double figure;       /* average precision on validation */
+    double *held_margin; /* of the held-out rows by the recipe that was chosen */
 } candidate;
 
 bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
@@ -360,7 +361,7 @@ static florin_status choose(fitter *f, candidate *c)
     }
     free(h.row);
     free(m);
-    free(best);
+    c->held_margin = best;
     return st;
 }
 
@@ -439,6 +440,94 @@ static florin_status take_given(fitter *f, candidate *c, const fl_judged *j, dou
     return st;
 }
 
+/* Of the margins of trees and the given ones, a share of these from 0 to 1. */
+static double mixed(double trees, float given, float share)
+{
+    float sum = 0; /* as fl_parts_logit_of adds them up */
+    sum += (1 - share) * (float)trees;
+    sum += share * given;
+    return (double)sum;
+}
+
+/* The share of what was learnt elsewhere that is best beside the baseline's trees, by the mean over the validation
+ * periods; m: the margins there. */
+static void choose_share(fitter *f, candidate *c, const candidate *trees, const held *h, double *m)
+{
+    float *const *margin = f->opt->given->margin, best = 0;
+    c->figure = -1;
+    for (int step = 0; step <= 11; step++) {
+        float share = step <= 10 ? (float)step / 10 : best;
+        double ap = 0;
+        for (uint32_t v = 0; v < h->parts; v++) {
+            size_t from = h->start[v], n = h->start[v + 1] - from;
+            for (size_t i = from; i < from + n; i++)
+                m[i] = mixed(trees->held_margin[i], margin[v][f->s.row[h->row[i]]], share);
+            ap += weighted_ap(f, m + from, h->row + from, n) / h->parts;
+        }
+        if (ap <= c->figure) continue;
+        c->figure = ap;
+        best = share;
+    }
+    c->parts.probe_weight = best;
+    c->parts.trees_weight = 1 - best;
+}
+
+/* The baseline's trees and what was learnt elsewhere, added up. The trees and their inputs become c's. */
+static florin_status blend_given(fitter *f, candidate *c, candidate *trees, const fl_judged *j,
+                                 const double *base, double *score)
+{
+    float *const *margin = f->opt->given->margin;
+    held h;
+    florin_status st = find_held(f, &h);
+    double *m = fl_alloc(h.n ? h.n : 1, sizeof *m);
+    if (!st && !m) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
+    if (!st) choose_share(f, c, trees, &h, m);
+    if (!st) st = calibrate(f, c, m, h.row, h.n);
+    for (size_t i = 0; i < j->n && !st; i++)
+        score[i] = mixed(base[i], margin[j->first + j->part[i]][f->s.row[j->at[i]]],
+                         c->parts.probe_weight);
+    c->trees = true;
+    c->column = trees->column;
+    c->inputs = trees->inputs;
+    c->x = trees->x;
+    c->chosen = trees->chosen;
+    c->parts.forest = trees->parts.forest;
+    c->parts.json = trees->parts.json;
+    trees->column = NULL;
+    trees->x = NULL;
+    trees->parts.json = NULL;
+    memset(&trees->parts.forest, 0, sizeof trees->parts.forest);
+    free(h.row);
+    free(m);
+    return st;
+}
+
+/* Once figures are done: the embedding behind the trees' inputs, and the head on it. */
+static florin_status widen(fitter *f, candidate *c)
+{
+    const fl_logit *given = f->opt->given->probe;
+    size_t folds = c->inputs, all = folds + given->inputs;
+    size_t *column = fl_alloc(all, sizeof *column);
+    float *w = fl_calloc(all, sizeof *w);
+    florin_status st = FLORIN_OK;
+    if (!column || !w || all > FL_HEAD_INPUTS_MAX ||
+        fl_logit_plain(&c->parts.probe, w, given->b, (uint32_t)all))
+        st = fl_fail(f->err, FLORIN_ENOMEM, "head of %zu inputs", all);
+    if (!st) {
+        memcpy(column, c->column, folds * sizeof *column);
+        for (size_t i = folds; i < all; i++) column[i] = fl_model_row_embedding(f->m) + (i - folds);
+        memcpy(c->parts.probe.w + folds, given->w, given->inputs * sizeof *w);
+        free(c->column);
+        c->column = column;
+        c->inputs = all;
+        c->parts.forest.features = (uint32_t)all;
+        column = NULL;
+    }
+    free(column);
+    free(w);
+    return st;
+}
+
 static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
                                    double *score)
 {
@@ -455,6 +544,7 @@ static void free_candidate(candidate *c)
     fl_parts_free(&c->parts);
     free(c->column);
     free(c->x);
+    free(c->held_margin);
 }
 
 static florin_status name_head(fitter *f, candidate *c)
@@ -709,7 +799,9 @@ static void candidates(const fitter *f, candidate *a, candidate *b)
     bool net = fl_model_network(f->m) && (given || strcmp(t->inputs, "fold") != 0),
          probe = strcmp(t->head, "trees") != 0;
     *a = (candidate){.name = "florin",
-                     .label = given                           ? given->label
+                     .label = given && !strcmp(t->head, "blend")
+                                  ? "trees on the fold + tuned network"
+                              : given                         ? given->label
                               : !net                          ? "fold features"
                               : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
                                                               : "surprise + embedding",
@@ -729,10 +821,12 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
     scored s = {0};
     double *trivial = NULL;
     candidates(f, &a, &b);
+    bool blend = f->opt->given && !strcmp(f->t->head, "blend");
     florin_status st = scored_new(&s, j->n, f->err);
     if (!st) st = fl_trivial_scores(&trivial, &f->s, f->t, f->m, j, f->err);
-    if (!st) st = fit_candidate(f, &a, false, j, s.ours);
+    if (!st && !blend) st = fit_candidate(f, &a, false, j, s.ours);
     if (!st) st = fit_candidate(f, &b, true, j, s.base);
+    if (!st && blend) st = blend_given(f, &a, &b, j, s.base, s.ours);
     if (!st) st = report(f, &a, &b, j, &s, json);
     if (!st)
         st = fl_trivial_report(*json, f->t, trivial, s.ours, j, f->opt->draws ? f->opt->draws : 300,
@@ -741,6 +835,10 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
         json_object_set_new(*json, "finetune", json_deep_copy(f->opt->given->about));
     else if (!st && fl_model_network(f->m) && strcmp(f->t->inputs, "fold") != 0)
         pretraining_overlap(f, &a, j, s.ours, *json);
+    if (!st && blend) {
+        json_object_set_new(*json, "network_share", json_real((double)a.parts.probe_weight));
+        st = widen(f, &a);
+    }
     if (!st) st = name_head(f, &a);
     if (!st && f->opt->out) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
     free_candidate(&a);
