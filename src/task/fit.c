@@ -4,47 +4,17 @@
 #include "task/auto.h"
 #include "task/fit_dist.h"
 #include "task/fit_items.h"
+#include "task/fit_inside.h"
 #include "task/result.h"
 #include "task/trivial.h"
 #include <math.h>
 #include <stdio.h>
-
-typedef struct {
-    uint32_t depth;
-    double eta, min_child;
-} recipe;
 
 /* The search, the same for ours and for the baseline. */
 static const recipe RECIPES[] = {{6, .05, 5}, {4, .06, 5}, {3, .05, 20}};
 /* Where folds are ranked together: one recipe, since margins of different ones would not rank together and one chosen
  * on all folds would have seen every label. */
 static const recipe FOLD_RECIPE = {3, .02, 20};
-
-typedef struct {
-    const fl_task *t;
-    const fl_model *m;
-    const fl_log *log;
-    const fl_fit_options *opt;
-    const florin_context *ctx;
-    florin_error *err;
-    fl_sample s;
-    uint32_t rounds;
-    int64_t from_us; /* nothing earlier is learnt from */
-} fitter;
-
-/* One candidate: inputs and how they are joined. */
-typedef struct {
-    const char *name, *label;
-    bool trees, probe;
-    size_t *column;
-    size_t inputs;
-    float *x; /* [rows][inputs] */
-    fl_parts parts;
-    recipe chosen;
-    uint32_t chosen_rounds;
-    double figure;       /* average precision on validation */
-    double *held_margin; /* of the held-out rows by the recipe that was chosen */
-} candidate;
 
 bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
 {
@@ -185,13 +155,7 @@ static float weight_of(const fitter *f, size_t r)
     return f->t->validates ? 1 : f->s.weight[r];
 }
 
-/* Rows held out for choosing: of validation period v, or without one of the training time. */
-typedef struct {
-    size_t n, *row, start[FL_PERIODS_MAX + 1]; /* rows of period v: [start[v], start[v + 1]) */
-    uint32_t parts;
-} held;
-
-static florin_status find_held(const fitter *f, held *h)
+florin_status fl_fit_held(const fitter *f, held *h)
 {
     *h = (held){.row = fl_alloc(f->s.rows ? f->s.rows : 1, sizeof *h->row),
                 .parts = f->t->validates ? f->t->validates : 1};
@@ -207,7 +171,7 @@ static florin_status find_held(const fitter *f, held *h)
     return FLORIN_OK;
 }
 
-static double weighted_ap(const fitter *f, const double *score, const size_t *row, size_t n)
+double fl_fit_held_ap(const fitter *f, const double *score, const size_t *row, size_t n)
 {
     float *y = fl_alloc(n ? n : 1, sizeof *y);
     double *w = fl_alloc(n ? n : 1, sizeof *w), ap = 0;
@@ -268,7 +232,7 @@ static double threshold_of(const fitter *f)
 }
 
 /* Calibrate on the held-out rows with the parts fitted without them. */
-static florin_status calibrate(const fitter *f, candidate *c, const double *m, const size_t *row,
+florin_status fl_fit_calibrate(const fitter *f, candidate *c, const double *m, const size_t *row,
                                size_t n)
 {
     float *y = fl_alloc(n ? n : 1, sizeof *y), *w = fl_alloc(n ? n : 1, sizeof *w);
@@ -325,8 +289,8 @@ static florin_status search(fitter *f, candidate *c, const held *h, const traini
             const double *own = m + third * h->n;
             double ap = 0;
             for (uint32_t v = 0; v < h->parts; v++)
-                ap += weighted_ap(f, own + h->start[v], h->row + h->start[v],
-                                  h->start[v + 1] - h->start[v]) /
+                ap += fl_fit_held_ap(f, own + h->start[v], h->row + h->start[v],
+                                     h->start[v + 1] - h->start[v]) /
                       h->parts;
             if (ap <= c->figure) continue;
             c->figure = ap;
@@ -344,7 +308,7 @@ static florin_status choose(fitter *f, candidate *c)
     held h;
     training t[FL_PERIODS_MAX] = {0};
     fl_logit probe[FL_PERIODS_MAX] = {0};
-    florin_status st = find_held(f, &h);
+    florin_status st = fl_fit_held(f, &h);
     double *m = fl_alloc(h.n ? h.n : 1, 3 * sizeof *m), *best = fl_alloc(h.n ? h.n : 1, sizeof *m);
     if (!st && (!m || !best)) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (uint32_t v = 0; v < h.parts && !st; v++) {
@@ -354,7 +318,7 @@ static florin_status choose(fitter *f, candidate *c)
         memset(&c->parts.probe, 0, sizeof c->parts.probe);
     }
     if (!st) st = search(f, c, &h, t, probe, m, best);
-    if (!st) st = calibrate(f, c, best, h.row, h.n);
+    if (!st) st = fl_fit_calibrate(f, c, best, h.row, h.n);
     for (uint32_t v = 0; v < h.parts; v++) {
         drop_rows(&t[v]);
         fl_logit_free(&probe[v]);
@@ -382,7 +346,7 @@ static florin_status by_folds(fitter *f, candidate *c, const fl_judged *j, doubl
             if (f->s.fold[j->at[i]] == k) score[i] = margin(c, j->at[i]);
         drop_rows(&t);
     }
-    if (!st) st = calibrate(f, c, score, j->at, j->n);
+    if (!st) st = fl_fit_calibrate(f, c, score, j->at, j->n);
     training t = {0};
     if (!st) st = take_rows(&t, f, c, ANY_ROW, 0);
     if (!st) st = fit_parts(f, c, &t, &c->chosen, c->chosen_rounds);
@@ -405,133 +369,10 @@ static florin_status fit_periods(fitter *f, candidate *c, const fl_judged *j, do
     return st;
 }
 
-/* The head's inputs: the embedding, all of it. */
-static florin_status given_columns(fitter *f, candidate *c)
-{
-    const fl_given *g = f->opt->given;
-    c->inputs = g->probe->inputs;
-    c->column = fl_alloc(c->inputs, sizeof *c->column);
-    if (!c->column || fl_logit_copy(&c->parts.probe, g->probe))
-        return fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (size_t i = 0; i < c->inputs; i++) c->column[i] = fl_model_row_embedding(f->m) + i;
-    c->parts.probe_weight = 1;
-    return FLORIN_OK;
-}
-
-/* Judge what was learnt elsewhere: calibrated on the validation periods, as known when each began. */
-static florin_status take_given(fitter *f, candidate *c, const fl_judged *j, double *score)
-{
-    float *const *margin = f->opt->given->margin;
-    held h;
-    florin_status st = given_columns(f, c), found = find_held(f, &h);
-    double *m = fl_alloc(h.n ? h.n : 1, sizeof *m);
-    if (!st) st = found;
-    if (!st && !m) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (uint32_t v = 0; v < h.parts && !st; v++) {
-        size_t from = h.start[v], n = h.start[v + 1] - from;
-        for (size_t i = 0; i < n; i++) m[from + i] = (double)margin[v][f->s.row[h.row[from + i]]];
-        c->figure += weighted_ap(f, m + from, h.row + from, n) / h.parts;
-    }
-    if (!st) st = calibrate(f, c, m, h.row, h.n);
-    for (size_t i = 0; i < j->n && !st; i++)
-        score[i] = (double)margin[j->first + j->part[i]][f->s.row[j->at[i]]];
-    free(h.row);
-    free(m);
-    return st;
-}
-
-/* Of the margins of trees and the given ones, a share of these from 0 to 1. */
-static double mixed(double trees, float given, float share)
-{
-    float sum = 0; /* as fl_parts_logit_of adds them up */
-    sum += (1 - share) * (float)trees;
-    sum += share * given;
-    return (double)sum;
-}
-
-/* The share of what was learnt elsewhere that is best beside the baseline's trees, by the mean over the validation
- * periods; m: the margins there. */
-static void choose_share(fitter *f, candidate *c, const candidate *trees, const held *h, double *m)
-{
-    float *const *margin = f->opt->given->margin, best = 0;
-    c->figure = -1;
-    for (int step = 0; step <= 11; step++) {
-        float share = step <= 10 ? (float)step / 10 : best;
-        double ap = 0;
-        for (uint32_t v = 0; v < h->parts; v++) {
-            size_t from = h->start[v], n = h->start[v + 1] - from;
-            for (size_t i = from; i < from + n; i++)
-                m[i] = mixed(trees->held_margin[i], margin[v][f->s.row[h->row[i]]], share);
-            ap += weighted_ap(f, m + from, h->row + from, n) / h->parts;
-        }
-        if (ap <= c->figure) continue;
-        c->figure = ap;
-        best = share;
-    }
-    c->parts.probe_weight = best;
-    c->parts.trees_weight = 1 - best;
-}
-
-/* The baseline's trees and what was learnt elsewhere, added up. The trees and their inputs become c's. */
-static florin_status blend_given(fitter *f, candidate *c, candidate *trees, const fl_judged *j,
-                                 const double *base, double *score)
-{
-    float *const *margin = f->opt->given->margin;
-    held h;
-    florin_status st = find_held(f, &h);
-    double *m = fl_alloc(h.n ? h.n : 1, sizeof *m);
-    if (!st && !m) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    if (!st) choose_share(f, c, trees, &h, m);
-    if (!st) st = calibrate(f, c, m, h.row, h.n);
-    for (size_t i = 0; i < j->n && !st; i++)
-        score[i] = mixed(base[i], margin[j->first + j->part[i]][f->s.row[j->at[i]]],
-                         c->parts.probe_weight);
-    c->trees = true;
-    c->column = trees->column;
-    c->inputs = trees->inputs;
-    c->x = trees->x;
-    c->chosen = trees->chosen;
-    c->parts.forest = trees->parts.forest;
-    c->parts.json = trees->parts.json;
-    trees->column = NULL;
-    trees->x = NULL;
-    trees->parts.json = NULL;
-    memset(&trees->parts.forest, 0, sizeof trees->parts.forest);
-    free(h.row);
-    free(m);
-    return st;
-}
-
-/* Once figures are done: the embedding behind the trees' inputs, and the head on it. */
-static florin_status widen(fitter *f, candidate *c)
-{
-    const fl_logit *given = f->opt->given->probe;
-    size_t folds = c->inputs, all = folds + given->inputs;
-    size_t *column = fl_alloc(all, sizeof *column);
-    float *w = fl_calloc(all, sizeof *w);
-    florin_status st = FLORIN_OK;
-    if (!column || !w || all > FL_HEAD_INPUTS_MAX ||
-        fl_logit_plain(&c->parts.probe, w, given->b, (uint32_t)all))
-        st = fl_fail(f->err, FLORIN_ENOMEM, "head of %zu inputs", all);
-    if (!st) {
-        memcpy(column, c->column, folds * sizeof *column);
-        for (size_t i = folds; i < all; i++) column[i] = fl_model_row_embedding(f->m) + (i - folds);
-        memcpy(c->parts.probe.w + folds, given->w, given->inputs * sizeof *w);
-        free(c->column);
-        c->column = column;
-        c->inputs = all;
-        c->parts.forest.features = (uint32_t)all;
-        column = NULL;
-    }
-    free(column);
-    free(w);
-    return st;
-}
-
 static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, const fl_judged *j,
                                    double *score)
 {
-    if (f->opt->given && !fold_only) return take_given(f, c, j, score);
+    if (f->opt->given && !fold_only) return fl_fit_given(f, c, j, score);
     florin_status st = pick_columns(f, c, fold_only);
     if (st) return st;
     if (*f->t->folds) return by_folds(f, c, j, score);
@@ -826,7 +667,7 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
     if (!st) st = fl_trivial_scores(&trivial, &f->s, f->t, f->m, j, f->err);
     if (!st && !blend) st = fit_candidate(f, &a, false, j, s.ours);
     if (!st) st = fit_candidate(f, &b, true, j, s.base);
-    if (!st && blend) st = blend_given(f, &a, &b, j, s.base, s.ours);
+    if (!st && blend) st = fl_fit_blend(f, &a, &b, j, s.base, s.ours);
     if (!st) st = report(f, &a, &b, j, &s, json);
     if (!st)
         st = fl_trivial_report(*json, f->t, trivial, s.ours, j, f->opt->draws ? f->opt->draws : 300,
@@ -837,7 +678,7 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
         pretraining_overlap(f, &a, j, s.ours, *json);
     if (!st && blend) {
         json_object_set_new(*json, "network_share", json_real((double)a.parts.probe_weight));
-        st = widen(f, &a);
+        st = fl_fit_widen(f, &a);
     }
     if (!st) st = name_head(f, &a);
     if (!st && f->opt->out) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
