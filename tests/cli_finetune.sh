@@ -74,7 +74,7 @@ fails 2 'finetune half: full or low-rank' "$FLORIN" fit bank --task fraud.yaml -
 fails 2 'rank is 1 to 64' "$FLORIN" fit bank --task fraud.yaml --model base.florin --finetune low-rank --rank 65 --out x
 fails 2 'needs a .validate. period' "$FLORIN" fit bank --task <(grep -v '^validate' fraud.yaml) $base
 fails 2 'exclude each other' "$FLORIN" fit bank --task fraud.yaml $base --later-rows
-fails 2 'finetune and --auto exclude' "$FLORIN" fit bank --task fraud.yaml $base --auto
+fails 2 'auto and --finetune exclude' "$FLORIN" fit bank --task fraud.yaml $base --auto
 fails 2 'entities at dates' "$FLORIN" fit bank --task <(printf 'florin_task: 1\nname: s\nmoments: {entity: card}\nlabel: {event: payment, within: 9d}\ntrain: {from: 2025-02-01}\nvalidate: {at: 2025-04-01}\ntest: {at: 2025-05-01}\n') $base
 ok "$FLORIN" pretrain bank --out late.florin --until 2025-04-10 --hidden 16 --width 8 --steps 2 --seed 1
 fails 8 'judged from 2025-04-01' "$FLORIN" fit bank --task fraud.yaml --model late.florin --finetune full --out x

@@ -198,9 +198,8 @@ static florin_status check(const fl_task *t, const fl_model *m, const fl_fit_opt
         return fl_fail(err, FLORIN_EUSAGE,
                        "task %s: --finetune needs a `validate` period to be calibrated on",
                        t->name);
-    if (opt->later_rows || opt->auto_minutes > 0)
-        return fl_fail(err, FLORIN_EUSAGE, "--finetune and %s exclude each other",
-                       opt->later_rows ? "--later-rows" : "--auto");
+    if (opt->later_rows)
+        return fl_fail(err, FLORIN_EUSAGE, "--finetune and --later-rows exclude each other");
     return fl_fit_refuse_leak(t, m, true, err);
 }
 
