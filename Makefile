@@ -19,7 +19,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-tasks bench-peers results format check fuzz install clean
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-tasks bench-peers results format check fuzz install clean
 
 all: build
 
@@ -41,7 +41,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-embed bench-score bench-replay bench-state bench-precision bench-behaviour bench-handbook
+bench: bench-import bench-fold bench-train bench-embed bench-score bench-replay bench-state bench-precision bench-behaviour bench-items bench-handbook
 
 bench-import: build
 	@bench/run.sh import

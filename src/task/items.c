@@ -201,8 +201,10 @@ static void own_items(fl_item_cut *c, uint32_t entity, uint64_t *n)
         c->count[l->item]++;
         c->count14[l->item] += exp2((double)-age / 14);
         c->count60[l->item] += exp2((double)-age / 60);
-        if (!c->first[l->item] || (double)age > c->first[l->item]) c->first[l->item] = (double)age;
-        if (!c->last[l->item] || (double)age < c->last[l->item]) c->last[l->item] = (double)age;
+        if (c->count[l->item] <= 1 || (double)age > c->first[l->item])
+            c->first[l->item] = (double)age;
+        if (c->count[l->item] <= 1 || (double)age < c->last[l->item])
+            c->last[l->item] = (double)age;
     }
     for (uint64_t i = start; i < *n; i++) {
         uint32_t item = c->own[i].item;
