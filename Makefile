@@ -63,6 +63,8 @@ bench-handbook: build
 	@bench/run.sh handbook
 bench-behaviour: build
 	@bench/run.sh behaviour
+bench-items: build
+	@bench/run.sh items
 bench-tasks: build
 	@bench/tasks.sh
 
