@@ -56,4 +56,5 @@ def main():
         print(f"{customer},{fold}")
 
 
-main()
+if __name__ == "__main__":
+    main()
