@@ -22,9 +22,9 @@ catalogue=$work/catalogue.json
 "$florin" tasks --folder "$tasks" --json >"$catalogue"
 
 # folder DATA: a name for files, of the first words; until DATA: pretraining sees nothing at or after it
-folder() { case $1 in simulated) echo simulated ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Fraud*) echo handbook ;; esac; }
-file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; handbook) echo handbook_transactions.csv ;; esac; }
-until_of() { case $1 in simulated) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; handbook) echo 2018-07-04 ;; esac; }
+folder() { case $1 in simulated) echo simulated ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; esac; }
+file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; completejourney) echo completejourney_transactions_sample.csv ;; uci_credit) echo uci_credit_default.csv ;; handbook) echo handbook_transactions.csv ;; esac; }
+until_of() { case $1 in simulated) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; esac; }
 # make_log NAME: $work/NAME, once
 make_log() {
     [ ! -e "$work/$1.made" ] || return 0
@@ -36,6 +36,7 @@ make_log() {
         csv=$("$root/scripts/data.sh" "$(file "$1")") || return 1
         sed -e "s#file: .*#file: \"$csv\"#" "$root/examples/$1/schema.yaml" >"$work/$1.yaml"
         "$florin" import "$work/$1.yaml" --log "$work/$1" --quiet >/dev/null
+        [ "$1" != uci_credit ] || python3 "$tasks/uci_folds.py" "$csv" >"$work/uci_folds.csv"
         [ "$1" != cdnow ] || python3 "$tasks/cdnow_folds.py" "$csv" >"$work/cdnow_folds.csv"
     fi
     touch "$work/$1.made"
