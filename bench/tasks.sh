@@ -41,9 +41,14 @@ make_log() {
     fi
     touch "$work/$1.made"
 }
-# make_model NAME SEED: $work/NAME_SEED.florin, once
+# make_model NAME SEED: $work/NAME_SEED.florin, once. A table without a clock has no past to learn from: an empty file, and its
+# tasks stand on the fold alone.
 make_model() {
     [ ! -e "$work/$1_$2.florin" ] || return 0
+    if [ "$1" = uci_credit ]; then
+        : >"$work/$1_$2.florin"
+        return 0
+    fi
     # shellcheck disable=SC2086
     "$florin" pretrain "$work/$1" --until "$(until_of "$1")" --seed "$2" $size --quiet --out "$work/$1_$2.florin" >/dev/null
 }
@@ -78,12 +83,13 @@ measure() {
     task=$(sha256sum "$tasks/$name.yaml" | cut -c1-16)
     key="\"task\":\"$name\",\"seed\":$3,\"model\":\"$model\",\"file\":\"$task\",\"simulator\":\"$simulator\",\"rounds\":$rounds,"
     if grep -qF "$key" "$results"; then return 0; fi
-    local path=$tasks/$name.yaml
-    if [ "$2" = cdnow ]; then
+    local path=$tasks/$name.yaml with=(--model "$work/$2_$3.florin")
+    [ -s "$work/$2_$3.florin" ] || with=()
+    if [ "$2" = cdnow ] || [ "$2" = uci_credit ]; then
         cp "$path" "$work/$name.yaml"
         path=$work/$name.yaml
     fi
-    if ! "$florin" fit "$work/$2" --task "$path" --model "$work/$2_$3.florin" --seed "$3" --rounds "$rounds" --draws "$draws" \
+    if ! "$florin" fit "$work/$2" --task "$path" "${with[@]}" --seed "$3" --rounds "$rounds" --draws "$draws" \
         --quiet --out "$work/head.florin" --report "$work/$name.json" >/dev/null; then
         echo "$name: not measured (see above)" >&2
         return 0
