@@ -101,6 +101,29 @@ equal "$(json auto.json auto.tried.#)" 1
 equal "$(json auto.json auto.left.#)" 2
 fails 2 'yes or no' "$FLORIN" fit bank --task sum.yaml --out x.florin --auto
 
+# An anomaly score: whatever the label, the scores are the same, since none is learnt from; live gives what offline gives.
+ok "$FLORIN" pretrain bank --until 2025-04-20 --hidden 16 --width 16 --steps 20 --out net.florin
+cat >odd.yaml <<'Y'
+florin_task: 1
+name: odd
+moments: {event: payment}
+label: fraud
+train: {from: 2025-02-01}
+test: {from: 2025-05-01, to: 2025-05-25}
+head: surprise
+Y
+sed 's/^label: fraud/label: {mark: declined}/' odd.yaml >other.yaml
+ok "$FLORIN" fit bank --task odd.yaml --model net.florin --out odd.florin --scores odd.csv --report odd.json --draws 20
+ok "$FLORIN" fit bank --task other.yaml --model net.florin --out other.florin --scores other.csv --draws 20
+cut -d, -f1,3 odd.csv >want && cut -d, -f1,3 other.csv >got
+same want got
+above "$(cut -d, -f3 odd.csv | sed 1d | sort -u | wc -l)" 100 "different scores"
+equal "$(json odd.json systems.0.label)" "surprise of all fields together, no label learnt from"
+ok "$FLORIN" replay bank --model odd.florin --from 2025-05-20 --check
+fails 2 'head: surprise. needs a pretrained model' "$FLORIN" fit bank --task odd.yaml --out x.florin
+sed 's/^moments.*/moments: {entity: card}/; s/^label.*/label: {event: payment, within: 9d}/' odd.yaml >dates.yaml
+fails 3 'head: surprise is of events' "$FLORIN" fit bank --task dates.yaml --model net.florin --out x.florin
+
 # What is refused, and how.
 bad() { # LABEL MESSAGE
     task bad "$1"

@@ -27,14 +27,18 @@ static florin_status pick_columns(fitter *f, candidate *c, bool fold_only)
 {
     bool fold = fold_only || strcmp(f->t->inputs, "sequence") != 0,
          sequence = !fold_only && strcmp(f->t->inputs, "fold") != 0;
+    uint32_t from = fl_model_row_surprise(f->m), to = fl_model_row_tail(f->m);
     c->column = fl_alloc(f->s.width, sizeof *c->column);
     if (!c->column) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (size_t i = 0; i < f->s.width && c->inputs < FL_HEAD_INPUTS_MAX; i++)
-        if (fl_fit_of_fold(&f->s, f->t, f->m, i) ? fold : sequence) c->column[c->inputs++] = i;
+        if (c->surprise                            ? i >= from && i < to
+            : fl_fit_of_fold(&f->s, f->t, f->m, i) ? fold
+                                                   : sequence)
+            c->column[c->inputs++] = i;
     if (!c->inputs)
         return fl_fail(f->err, FLORIN_EUSAGE,
-                       "task %s: `inputs: sequence` needs a pretrained model: --model MODEL",
-                       f->t->name);
+                       "task %s: `%s` needs a pretrained model: --model MODEL", f->t->name,
+                       c->surprise ? "head: surprise" : "inputs: sequence");
     c->x = fl_alloc(f->s.rows ? f->s.rows : 1, c->inputs * sizeof *c->x);
     if (!c->x)
         return fl_fail(f->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
@@ -128,6 +132,7 @@ static florin_status fit_probe(const fitter *f, candidate *c, const training *t)
     fl_logit_free(&c->parts.probe);
     c->parts.trees_weight = !c->trees ? 0 : c->probe ? .5f : 1;
     c->parts.probe_weight = !c->probe ? 0 : c->trees ? .5f : 1;
+    if (c->surprise) return fl_logit_unusual(&c->parts.probe, &t->set, f->err);
     return c->probe ? fl_logit_fit(&c->parts.probe, &t->set, 10, f->ctx, f->err) : FLORIN_OK;
 }
 
@@ -638,16 +643,18 @@ static void candidates(const fitter *f, candidate *a, candidate *b)
     const fl_task *t = f->t;
     const fl_given *given = f->opt->given;
     bool net = fl_model_network(f->m) && (given || strcmp(t->inputs, "fold") != 0),
-         probe = strcmp(t->head, "trees") != 0;
+         probe = strcmp(t->head, "trees") != 0, surprise = !strcmp(t->head, "surprise") && !given;
     *a = (candidate){.name = "florin",
                      .label = given && !strcmp(t->head, "blend")
                                   ? "trees on the fold + tuned network"
-                              : given                         ? given->label
-                              : !net                          ? "fold features"
+                              : given    ? given->label
+                              : surprise ? "surprise of all fields together, no label learnt from"
+                              : !net     ? "fold features"
                               : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
                                                               : "surprise + embedding",
-                     .trees = strcmp(t->head, "probe") != 0 && !given,
-                     .probe = probe || given};
+                     .trees = strcmp(t->head, "probe") != 0 && !surprise && !given,
+                     .probe = probe || given,
+                     .surprise = surprise};
     *b = (candidate){.name = "baseline",
                      .label =
                          net || probe ? "boosted trees on the fold" : "logistic probe on the fold",

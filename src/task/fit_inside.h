@@ -26,6 +26,8 @@ typedef struct {
 typedef struct {
     const char *name, *label;
     bool trees, probe;
+    bool
+        surprise; /* `head: surprise`: how surprising the event's fields are together; no label is learnt from */
     size_t *column;
     size_t inputs;
     float *x; /* [rows][inputs] */

@@ -54,15 +54,17 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Quantile (i + 1/2) / FL_KNOTS of the sorted values; equal knots become one with the mean of their scores. */
-static uint32_t make_knots(const float *sorted, size_t n, float *at, float *z)
+static uint32_t make_knots(const float *sorted, size_t n, bool tail, float *at, float *z)
 {
     uint32_t k = 0, ties = 0;
 
     for (uint32_t i = 0; i < FL_KNOTS; i++) {
-        double share = (i + .5) / FL_KNOTS;
+        /* of a tail: -log of what is above, in even steps up to one row in n */
+        double above = i * log((double)n) / FL_KNOTS;
+        double share = tail ? 1 - exp(-above) : (i + .5) / FL_KNOTS;
         size_t place = (size_t)(share * (double)n);
         float v = sorted[place < n ? place : n - 1];
-        float score = (float)fl_normal_quantile(share);
+        float score = (float)(tail ? above : fl_normal_quantile(share));
         if (k && at[k - 1] == v) {
             z[k - 1] += (score - z[k - 1]) / (float)++ties;
             continue;
@@ -255,29 +257,52 @@ florin_status fl_logit_copy(fl_logit *out, const fl_logit *l)
     return FLORIN_OK;
 }
 
-florin_status fl_logit_fit(fl_logit *out, const fl_train_set *set, double l2,
-                           const florin_context *ctx, florin_error *err)
+/* The knots of every input of the rows; z [n][width]: their scores, NULL: not wanted. */
+static florin_status fit_knots(fl_logit *out, const fl_train_set *set, bool tail, float *z,
+                               florin_error *err)
 {
-    size_t m = set->width + 1;
-    float *column = fl_alloc(set->n, sizeof *column), *z = fl_alloc(set->n, set->width * sizeof *z);
-    double *x = fl_calloc(m, sizeof *x);
-    florin_status st;
-
-    memset(out, 0, sizeof *out);
-    st = alloc_logit(out, set->width, err);
-    if (st) goto done;
-    if (!column || !z || !x || !set->n) {
-        st = fl_fail(err, FLORIN_ENOMEM, "logistic regression: no memory for %zu rows", set->n);
-        goto done;
+    float *column = fl_alloc(set->n ? set->n : 1, sizeof *column);
+    if (!column || !set->n) {
+        free(column);
+        return fl_fail(err, FLORIN_ENOMEM, "logistic regression: no memory for %zu rows", set->n);
     }
     for (uint32_t i = 0; i < set->width; i++) {
         size_t k = (size_t)i * FL_KNOTS;
         for (size_t r = 0; r < set->n; r++) column[r] = set->x[set->pick[r] * set->width + i];
         qsort(column, set->n, sizeof *column, ascending);
-        out->knots[i] = make_knots(column, set->n, out->at + k, out->z + k);
-        for (size_t r = 0; r < set->n; r++)
+        out->knots[i] = make_knots(column, set->n, tail, out->at + k, out->z + k);
+        for (size_t r = 0; z && r < set->n; r++)
             z[r * set->width + i] = fl_logit_z(out, i, set->x[set->pick[r] * set->width + i]);
     }
+    free(column);
+    return FLORIN_OK;
+}
+
+florin_status fl_logit_unusual(fl_logit *out, const fl_train_set *set, florin_error *err)
+{
+    memset(out, 0, sizeof *out);
+    florin_status st = alloc_logit(out, set->width, err);
+    if (!st) st = fit_knots(out, set, true, NULL, err);
+    for (uint32_t i = 0; !st && i < set->width; i++) out->w[i] = 1;
+    out->b = 0;
+    if (st) fl_logit_free(out);
+    return st;
+}
+
+florin_status fl_logit_fit(fl_logit *out, const fl_train_set *set, double l2,
+                           const florin_context *ctx, florin_error *err)
+{
+    size_t m = set->width + 1;
+    float *z = fl_alloc(set->n ? set->n : 1, set->width * sizeof *z);
+    double *x = fl_calloc(m, sizeof *x);
+    florin_status st;
+
+    memset(out, 0, sizeof *out);
+    st = alloc_logit(out, set->width, err);
+    if (!st && (!z || !x))
+        st = fl_fail(err, FLORIN_ENOMEM, "logistic regression: no memory for %zu rows", set->n);
+    if (!st) st = fit_knots(out, set, false, z, err);
+    if (st) goto done;
     fl_progress(ctx, "fit probe", 0, 1);
     problem p = {z, set, l2};
     st = fl_minimise(log_loss, &p, x, m, 300, 1e-9, err);
@@ -286,7 +311,6 @@ florin_status fl_logit_fit(fl_logit *out, const fl_train_set *set, double l2,
     fl_progress(ctx, "fit probe", 1, 1);
 done:
     if (st) fl_logit_free(out);
-    free(column);
     free(z);
     free(x);
     return st;

@@ -25,6 +25,10 @@ float fl_logit_margin(const fl_logit *l, const float *x);
 florin_status fl_logit_fit(fl_logit *out, const fl_train_set *set, double l2,
                            const florin_context *ctx, florin_error *err);
 
+/* How unusual a row is in all inputs together: the sum of -log of the share of rows with a higher value (Fisher 1932, as if
+ * the inputs were independent). No label of the set is read. */
+florin_status fl_logit_unusual(fl_logit *out, const fl_train_set *set, florin_error *err);
+
 /* Minimise by L-BFGS (Nocedal 1980). f: value and gradient at x [n]. Stops at tolerance or `steps`. */
 typedef double (*fl_objective)(void *arg, const double *x, double *gradient, size_t n);
 florin_status fl_minimise(fl_objective f, void *arg, double *x, size_t n, uint32_t steps,

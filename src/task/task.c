@@ -628,9 +628,10 @@ static florin_status heading(loader *l, const fl_yaml *y)
     if (!st) st = text(l, y, "about", t->about, sizeof t->about);
     if (!st) st = text(l, y, "folds", t->folds, sizeof t->folds);
     if (!st) st = text(l, y, "head", t->head, sizeof t->head);
-    if (!st && strcmp(t->head, "trees") && strcmp(t->head, "probe") && strcmp(t->head, "blend"))
-        st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err, "head '%s': trees, probe or blend",
-                          t->head);
+    if (!st && strcmp(t->head, "trees") && strcmp(t->head, "probe") && strcmp(t->head, "blend") &&
+        strcmp(t->head, "surprise"))
+        st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err,
+                          "head '%s': trees, probe, blend or surprise", t->head);
     if (!st) st = text(l, y, "inputs", t->inputs, sizeof t->inputs);
     if (!st && strcmp(t->inputs, "all") && strcmp(t->inputs, "fold") &&
         strcmp(t->inputs, "sequence"))
@@ -668,6 +669,11 @@ static florin_status load(loader *l, const fl_yaml *y)
     if (!st) st = removal(l, fl_yaml_get(y, "removal"));
     if (!st) l->t->cluster = kind_named(l, y, "cluster", &st);
     if (!st) st = costs(l, fl_yaml_get(y, "cost"));
+    if (!st && !strcmp(l->t->head, "surprise") &&
+        (!l->t->per_event || l->t->answer != FL_TASK_BINARY))
+        st =
+            fl_yaml_fail(fl_yaml_get(y, "head"), l->err,
+                         "head: surprise is of events, with a label that is yes or no to judge it");
     if (!st && l->t->answer != FL_TASK_BINARY && l->t->negatives < 1)
         st = fl_yaml_fail(fl_yaml_get(y, "negatives"), l->err,
                           "negatives: only where the label is yes or no");
