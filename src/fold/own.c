@@ -79,13 +79,16 @@ static bool learn_values(own_values *v, const fl_log *log, int field, int64_t un
 {
     known k[OWN_VALUES_MAX];
     bool seen[OWN_VALUES_MAX + 1] = {false}, numbers = true;
-    uint32_t n = fl_log_values(log, field), kept = 0;
+    uint32_t n = fl_log_values(log, field), kept = 0, left = n; /* not seen yet */
     if (!n || n > OWN_VALUES_MAX) return false;
     /* A table without a clock, all of one moment, has no past: which values there are is then read off all of it. */
     bool clock = fl_log_time_min(log) < fl_log_time_max(log);
-    for (uint64_t r = 0; r < fl_log_rows(log); r++)
-        if (!clock || fl_log_time(log, r) < until_us)
-            seen[fl_log_category_code(log, field, r)] = true;
+    for (uint64_t r = 0; r < fl_log_rows(log) && left; r++) {
+        uint32_t code = fl_log_category_code(log, field, r);
+        if (!code || seen[code] || (clock && fl_log_time(log, r) >= until_us)) continue;
+        seen[code] = true;
+        left--;
+    }
     for (uint32_t i = 0; i < n; i++) {
         if (!seen[i + 1]) continue;
         read_text(&k[kept], log, field, fl_log_value_hash(log, field, i));

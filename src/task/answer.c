@@ -61,6 +61,25 @@ bool fl_has_event(const fl_log *log, const fl_event_rule *r, int kind, uint32_t 
     return false;
 }
 
+bool fl_belongs(const fl_task *t, const fl_log *log, uint32_t entity, int64_t at)
+{
+    int64_t from = at > INT64_MIN / 2 + t->active_us ? at - t->active_us : INT64_MIN / 2;
+    return fl_has_event(log, &t->active, t->kind, entity, from, at, UINT64_MAX);
+}
+
+florin_status fl_horizon_check(const fl_task *t, const fl_log *log, int64_t last_us,
+                               florin_error *err)
+{
+    if (last_us + t->horizon_us <= fl_log_time_max(log) + FL_DAY_US) return FLORIN_OK;
+    char end[32], at[32];
+    fl_time_format(fl_log_time_max(log), end);
+    fl_time_format(last_us, at);
+    return fl_fail(err, FLORIN_EINPUT,
+                   "task %s: the horizon of %s ends after the log, whose last event is of %s: "
+                   "choose an earlier test",
+                   t->name, at, end);
+}
+
 /* All events of the rule in a window; the earliest is kept for what asks for the next one. */
 typedef struct {
     uint64_t count, first;

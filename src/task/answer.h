@@ -20,6 +20,11 @@ bool fl_rule_fits(const fl_event_rule *r, const fl_log *log, uint64_t row);
 /* Is there an event of the rule in [from, to) for this entity, other than row `but`? */
 bool fl_has_event(const fl_log *log, const fl_event_rule *r, int kind, uint32_t entity,
                   int64_t from, int64_t to, uint64_t but);
+/* Does the entity belong to a task's population at a date? */
+bool fl_belongs(const fl_task *t, const fl_log *log, uint32_t entity, int64_t at);
+/* FLORIN_EINPUT when the time that is looked ahead from the last moment ends after the log. */
+florin_status fl_horizon_check(const fl_task *t, const fl_log *log, int64_t last_us,
+                               florin_error *err);
 /* The answer of t's outcome for an entity over [from, from + horizon), other than row `but`: 0 or 1; a sum or an amount in
  * major units (unit: of a minor one); a count; days until the event, the horizon's when there is none; a class's number.
  * NAN: no answer (the next amount or class of an entity without such an event, or no memory). */

@@ -11,48 +11,53 @@
 #include <stdio.h>
 
 /* The search, the same for ours and for the baseline. */
-static const recipe RECIPES[] = {{6, .05, 5}, {4, .06, 5}, {3, .05, 20}};
+static const fl_trees_recipe RECIPES[] = {{6, .05, 5}, {4, .06, 5}, {3, .05, 20}};
 /* Where folds are ranked together: one recipe, since margins of different ones would not rank together and one chosen
  * on all folds would have seen every label. */
-static const recipe FOLD_RECIPE = {3, .02, 20};
+static const fl_trees_recipe FOLD_RECIPE = {3, .02, 20};
 
-bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
+/* Is column c of a sample one of the fold's (what the baseline sees)? */
+static bool of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
 {
     if (t->per_event) return !strncmp(s->name[c], "fold:", 5);
     return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->width;
 }
 
-/* fold_only: the baseline, whatever the task's inputs. */
-static florin_status pick_columns(fitter *f, candidate *c, bool fold_only)
+florin_status fl_fit_inputs_take(fl_fit_inputs *out, const fl_sample *s, const fl_task *t,
+                                 const fl_model *m, bool fold_only, florin_error *err)
 {
-    bool fold = fold_only || strcmp(f->t->inputs, "sequence") != 0,
-         sequence = !fold_only && strcmp(f->t->inputs, "fold") != 0;
-    uint32_t from = fl_model_row_surprise(f->m), to = fl_model_row_tail(f->m);
-    c->column = fl_alloc(f->s.width, sizeof *c->column);
-    if (!c->column) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (size_t i = 0; i < f->s.width && c->inputs < FL_HEAD_INPUTS_MAX; i++)
-        if (c->surprise                            ? i >= from && i < to
-            : fl_fit_of_fold(&f->s, f->t, f->m, i) ? fold
-                                                   : sequence)
-            c->column[c->inputs++] = i;
-    if (!c->inputs)
-        return fl_fail(f->err, FLORIN_EUSAGE,
-                       "task %s: `%s` needs a pretrained model: --model MODEL", f->t->name,
-                       c->surprise ? "head: surprise" : "inputs: sequence");
-    c->x = fl_alloc(f->s.rows ? f->s.rows : 1, c->inputs * sizeof *c->x);
-    if (!c->x)
-        return fl_fail(f->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: set `negatives` lower",
-                       f->s.rows, c->inputs);
-    for (size_t r = 0; r < f->s.rows; r++)
-        for (size_t i = 0; i < c->inputs; i++)
-            c->x[r * c->inputs + i] = f->s.x[r * f->s.width + c->column[i]];
+    bool fold = fold_only || strcmp(t->inputs, "sequence") != 0,
+         sequence = !fold_only && strcmp(t->inputs, "fold") != 0,
+         surprise = !fold_only && !strcmp(t->head, "surprise");
+    uint32_t from = fl_model_row_surprise(m), to = fl_model_row_tail(m);
+    out->column = fl_alloc(s->width, sizeof *out->column);
+    if (!out->column) return fl_fail(err, FLORIN_ENOMEM, "fit");
+    for (size_t i = 0; i < s->width && out->n < FL_HEAD_INPUTS_MAX; i++)
+        if (surprise ? i >= from && i < to : of_fold(s, t, m, i) ? fold : sequence)
+            out->column[out->n++] = i;
+    if (!out->n)
+        return fl_fail(err, FLORIN_EUSAGE, "task %s: `%s` needs a pretrained model: --model MODEL",
+                       t->name, surprise ? "head: surprise" : "inputs: sequence");
+    out->x = fl_alloc(s->rows ? s->rows : 1, out->n * sizeof *out->x);
+    if (!out->x)
+        return fl_fail(err, FLORIN_ENOMEM, "%zu rows of %zu inputs: %s", s->rows, out->n,
+                       t->answer == FL_TASK_BINARY ? "set `negatives` lower" : "shorten `train`");
+    for (size_t r = 0; r < s->rows; r++)
+        for (size_t i = 0; i < out->n; i++)
+            out->x[r * out->n + i] = s->x[r * s->width + out->column[i]];
     return FLORIN_OK;
 }
 
-/* Without a validation period a quarter of the entities of the training rows is held out for choosing and calibrating. */
+void fl_fit_inputs_free(fl_fit_inputs *i)
+{
+    free(i->column);
+    free(i->x);
+    *i = (fl_fit_inputs){0};
+}
+
 static bool held_out(const fitter *f, size_t r)
 {
-    return !f->t->validates && fl_mix64(f->s.cluster[r] + f->opt->seed) % 4 == 0;
+    return !f->t->validates && fl_fit_holds_out(f->s.cluster[r], f->opt->seed);
 }
 
 /* Rows and labels that a fit may see: for choosing when validation period `at` is judged (without one: the first test,
@@ -92,7 +97,7 @@ static florin_status take_rows(training *t, const fitter *f, const candidate *c,
         t->weight[n++] = f->s.weight[r];
     }
     t->set = (fl_train_set){
-        .x = c->x, .n = n, .width = c->inputs, .pick = t->pick, .y = t->y, .weight = t->weight};
+        .x = c->in.x, .n = n, .width = c->in.n, .pick = t->pick, .y = t->y, .weight = t->weight};
     if (positives && positives < n) return FLORIN_OK;
     return fl_fail(
         f->err, FLORIN_EINPUT,
@@ -108,8 +113,8 @@ static void drop_rows(training *t)
     free(t->weight);
 }
 
-static florin_status fit_trees(const fitter *f, candidate *c, const training *t, const recipe *r,
-                               uint32_t rounds)
+static florin_status fit_trees(const fitter *f, candidate *c, const training *t,
+                               const fl_trees_recipe *r, uint32_t rounds)
 {
     fl_trees_options o = {.depth = r->depth,
                           .rounds = rounds,
@@ -136,8 +141,8 @@ static florin_status fit_probe(const fitter *f, candidate *c, const training *t)
     return c->probe ? fl_logit_fit(&c->parts.probe, &t->set, 10, f->ctx, f->err) : FLORIN_OK;
 }
 
-static florin_status fit_parts(const fitter *f, candidate *c, const training *t, const recipe *r,
-                               uint32_t rounds)
+static florin_status fit_parts(const fitter *f, candidate *c, const training *t,
+                               const fl_trees_recipe *r, uint32_t rounds)
 {
     florin_status st = fit_probe(f, c, t);
     return st ? st : fit_trees(f, c, t, r, rounds);
@@ -145,7 +150,7 @@ static florin_status fit_parts(const fitter *f, candidate *c, const training *t,
 
 static double margin(const candidate *c, size_t row)
 {
-    return (double)fl_parts_logit(&c->parts, c->x + row * c->inputs);
+    return (double)fl_parts_logit(&c->parts, c->in.x + row * c->in.n);
 }
 
 /* The label of a held-out row as known when the test begins, -1: not known then. */
@@ -264,7 +269,7 @@ florin_status fl_fit_calibrate(const fitter *f, candidate *c, const double *m, c
 /* Margins of the held-out rows by a recipe at a third, two thirds and all of its rounds: m [3][h->n]. The probe of each
  * period does not depend on the recipe: it is lent to the candidate. */
 static florin_status try_recipe(fitter *f, candidate *c, const held *h, const training *t,
-                                const fl_logit *probe, const recipe *k, double *m)
+                                const fl_logit *probe, const fl_trees_recipe *k, double *m)
 {
     florin_status st = FLORIN_OK;
     for (uint32_t v = 0; v < h->parts && !st; v++) {
@@ -378,7 +383,7 @@ static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, cons
                                    double *score)
 {
     if (f->opt->given && !fold_only) return fl_fit_given(f, c, j, score);
-    florin_status st = pick_columns(f, c, fold_only);
+    florin_status st = fl_fit_inputs_take(&c->in, &f->s, f->t, f->m, fold_only, f->err);
     if (st) return st;
     if (*f->t->folds) return by_folds(f, c, j, score);
     st = choose(f, c);
@@ -388,8 +393,7 @@ static florin_status fit_candidate(fitter *f, candidate *c, bool fold_only, cons
 static void free_candidate(candidate *c)
 {
     fl_parts_free(&c->parts);
-    free(c->column);
-    free(c->x);
+    fl_fit_inputs_free(&c->in);
     free(c->held_margin);
 }
 
@@ -400,15 +404,15 @@ static florin_status name_head(fitter *f, candidate *c)
     p->per_event = f->t->per_event;
     p->kind = f->t->kind;
     p->until_us = f->t->period[f->s.judged - 1].from_us;
-    p->column = fl_alloc(c->inputs, sizeof *p->column);
-    p->input = fl_calloc(c->inputs, sizeof *p->input);
+    p->column = fl_alloc(c->in.n, sizeof *p->column);
+    p->input = fl_calloc(c->in.n, sizeof *p->input);
     if (!p->column || !p->input) return fl_fail(f->err, FLORIN_ENOMEM, "head");
-    for (size_t i = 0; i < c->inputs; i++) {
-        p->column[i] = (uint32_t)c->column[i];
-        p->input[i] = fl_strdup(f->s.name[c->column[i]]);
+    for (size_t i = 0; i < c->in.n; i++) {
+        p->column[i] = (uint32_t)c->in.column[i];
+        p->input[i] = fl_strdup(f->s.name[c->in.column[i]]);
         if (!p->input[i]) return fl_fail(f->err, FLORIN_ENOMEM, "head");
     }
-    p->inputs = (uint32_t)c->inputs;
+    p->inputs = (uint32_t)c->in.n;
     p->about =
         json_pack("{s:s, s:i, s:f, s:i, s:f}", "head",
                   c->parts.forest.trees || !f->opt->given ? f->t->head : "finetune", "depth",
@@ -420,26 +424,27 @@ static florin_status name_head(fitter *f, candidate *c)
 /* Share of the absolute attribution over the judged rows, by input: the head's top features. */
 static json_t *top_features(const fitter *f, const candidate *c, const fl_judged *j)
 {
-    double *sum = fl_calloc(c->inputs, sizeof *sum), all = 0;
-    float *one = fl_calloc(c->inputs, sizeof *one), bias;
+    double *sum = fl_calloc(c->in.n, sizeof *sum), all = 0;
+    float *one = fl_calloc(c->in.n, sizeof *one), bias;
     json_t *list = json_array();
     size_t step = j->n / 2000 + 1;
     for (size_t i = 0; sum && one && c->trees && i < j->n; i += step) {
         size_t r = j->at[i];
-        memset(one, 0, c->inputs * sizeof *one);
+        memset(one, 0, c->in.n * sizeof *one);
         bias = 0;
-        fl_forest_attribute(&c->parts.forest, c->x + r * c->inputs, 1, one, &bias);
-        for (size_t k = 0; k < c->inputs; k++) sum[k] += fabs((double)one[k]);
+        fl_forest_attribute(&c->parts.forest, c->in.x + r * c->in.n, 1, one, &bias);
+        for (size_t k = 0; k < c->in.n; k++) sum[k] += fabs((double)one[k]);
     }
-    for (size_t i = 0; sum && i < c->inputs; i++) all += sum[i];
+    for (size_t i = 0; sum && i < c->in.n; i++) all += sum[i];
     for (int k = 0; sum && all > 0 && k < 20; k++) {
         size_t best = 0;
-        for (size_t i = 1; i < c->inputs; i++)
+        for (size_t i = 1; i < c->in.n; i++)
             if (sum[i] > sum[best]) best = i;
         if (sum[best] <= 0) break;
-        const char *name = f->s.name[c->column[best]], *meaning = "";
+        const char *name = f->s.name[c->in.column[best]], *meaning = "";
         if (!strncmp(name, "fold:", 5) && f->t->per_event)
-            meaning = fl_fold_feature_at(fl_model_plan(f->m), (uint32_t)c->column[best])->meaning;
+            meaning =
+                fl_fold_feature_at(fl_model_plan(f->m), (uint32_t)c->in.column[best])->meaning;
         json_array_append_new(list, json_pack("{s:s, s:s, s:f}", "name", name, "meaning", meaning,
                                               "share", sum[best] / all));
         sum[best] = 0;
@@ -618,7 +623,7 @@ static florin_status try_way(void *self, const char *head, const char *inputs, d
     snprintf(t.inputs, sizeof t.inputs, "%s", inputs);
     candidate c = {.trees = strcmp(head, "probe") != 0, .probe = strcmp(head, "trees") != 0};
     f->t = &t;
-    florin_status st = pick_columns(f, &c, false);
+    florin_status st = fl_fit_inputs_take(&c.in, &f->s, f->t, f->m, false, f->err);
     if (!st) st = choose(f, &c);
     *figure = c.figure;
     f->t = kept;

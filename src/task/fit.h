@@ -35,7 +35,19 @@ florin_status fl_fit(json_t **json, const fl_task *t, const fl_model *m, const f
 florin_status fl_fit_refuse_leak(const fl_task *t, const fl_model *m, bool validation,
                                  florin_error *err);
 
-/* Is column c of a sample one of the fold's (what the baseline sees)? */
-bool fl_fit_of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c);
+/* What the fits of all kinds share. */
+typedef struct {
+    size_t *column, n; /* of the sample */
+    float *x;          /* [rows][n] */
+} fl_fit_inputs;
+/* The columns that the task's head and inputs ask for; fold_only: those that the baseline sees. */
+florin_status fl_fit_inputs_take(fl_fit_inputs *out, const fl_sample *s, const fl_task *t,
+                                 const fl_model *m, bool fold_only, florin_error *err);
+void fl_fit_inputs_free(fl_fit_inputs *i);
+/* Without a validation period a quarter of the entities is held out for choosing and calibrating. */
+static inline bool fl_fit_holds_out(uint64_t cluster, uint64_t seed)
+{
+    return fl_mix64(cluster + seed) % 4 == 0;
+}
 
 #endif

@@ -5,19 +5,13 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct {
-    uint32_t depth;
-    double eta, min_child;
-} recipe;
-
 /* The search, the same for ours and for the baseline; each at a third, two thirds and all of its rounds. */
-static const recipe RECIPES[] = {{4, .06, 5}, {3, .06, 20}};
+static const fl_trees_recipe RECIPES[] = {{4, .06, 5}, {3, .06, 20}};
 enum { ROUNDS = 90, BINS = 8, ROWS_MOST = 40000, THIRDS = 3 };
 
 typedef struct {
     const fl_task *t;
     const fl_model *m;
-    const fl_log *log;
     const fl_sample *s;
     const fl_judged *j;
     const fl_fit_options *opt;
@@ -28,43 +22,13 @@ typedef struct {
 } fitter;
 
 typedef struct {
-    size_t *column, inputs;
-    float *x; /* [rows][inputs] */
-    recipe chosen;
+    fl_fit_inputs in;
+    fl_trees_recipe chosen;
     uint32_t chosen_rounds;
     double temperature, loss; /* mean -log p of the held-out rows' bins */
     fl_forest forest;
     fl_bins bins;
 } candidate;
-
-static florin_status pick_columns(const fitter *f, candidate *c, bool fold_only)
-{
-    const fl_sample *s = f->s;
-    bool fold = fold_only || strcmp(f->t->inputs, "sequence") != 0,
-         sequence = !fold_only && strcmp(f->t->inputs, "fold") != 0;
-    c->column = fl_alloc(s->width + 1, sizeof *c->column);
-    if (!c->column) return fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (size_t i = 0; i < s->width; i++)
-        if (fl_fit_of_fold(s, f->t, f->m, i) ? fold : sequence) c->column[c->inputs++] = i;
-    if (!c->inputs)
-        return fl_fail(f->err, FLORIN_EUSAGE,
-                       "task %s: `inputs: sequence` needs a pretrained model: --model MODEL",
-                       f->t->name);
-    c->x = fl_alloc(s->rows + 1, c->inputs * sizeof *c->x);
-    if (!c->x)
-        return fl_fail(f->err, FLORIN_ENOMEM, "%zu rows of %zu inputs: shorten `train`", s->rows,
-                       c->inputs);
-    for (size_t r = 0; r < s->rows; r++)
-        for (size_t i = 0; i < c->inputs; i++)
-            c->x[r * c->inputs + i] = s->x[r * s->width + c->column[i]];
-    return FLORIN_OK;
-}
-
-/* Without a validation period a quarter of the entities is held out for choosing, as in fit.c. */
-static bool held_out(const fitter *f, size_t r)
-{
-    return fl_mix64(f->s->cluster[r] + f->opt->seed) % 4 == 0;
-}
 
 /* What a fit is for: choosing (held out: a validation period, or a quarter), a judged period, all folds but one. */
 typedef struct {
@@ -82,7 +46,7 @@ static bool learns(const fitter *f, size_t r, purpose w, float *y, bool *held)
     bool may = fl_sample_learns(s, f->t, r, w.period, y);
     if (w.why == JUDGING) return may;
     if (!f->t->validates) {
-        *held = may && held_out(f, r);
+        *held = may && fl_fit_holds_out(s->cluster[r], f->opt->seed);
         return may && !*held;
     }
     float later = s->known[r * s->judged + f->t->validates];
@@ -161,11 +125,11 @@ static uint32_t bin_of(const fitter *f, const fl_bins *b, float y)
     return f->t->answer == FL_TASK_CLASS ? (uint32_t)y : fl_bins_of(b, y);
 }
 
-static florin_status grow(const fitter *f, candidate *c, const rows *w, const recipe *r,
+static florin_status grow(const fitter *f, candidate *c, const rows *w, const fl_trees_recipe *r,
                           uint32_t rounds)
 {
     fl_train_set set = {
-        .x = c->x, .n = w->n, .width = c->inputs, .pick = w->pick, .y = w->y, .weight = w->weight};
+        .x = c->in.x, .n = w->n, .width = c->in.n, .pick = w->pick, .y = w->y, .weight = w->weight};
     fl_trees_options o = {.depth = r->depth,
                           .rounds = rounds,
                           .threads = 2,
@@ -181,7 +145,7 @@ static florin_status grow(const fitter *f, candidate *c, const rows *w, const re
 }
 
 /* The mean -log p of the held-out rows for each third of a recipe, over the periods with as many rows each. */
-static florin_status try_recipe(const fitter *f, candidate *c, const recipe *r, rows *w,
+static florin_status try_recipe(const fitter *f, candidate *c, const fl_trees_recipe *r, rows *w,
                                 double loss[THIRDS], double temperature[THIRDS])
 {
     florin_status st = grow(f, c, w, r, f->rounds);
@@ -194,7 +158,7 @@ static florin_status try_recipe(const fitter *f, candidate *c, const recipe *r, 
         c->forest = whole;
         fl_forest_cut(&c->forest, f->rounds * (third + 1) / THIRDS * k);
         for (size_t i = 0; i < w->held; i++) {
-            fl_forest_margins(&c->forest, c->x + w->held_row[i] * c->inputs, k, margin + i * k);
+            fl_forest_margins(&c->forest, c->in.x + w->held_row[i] * c->in.n, k, margin + i * k);
             y[i] = bin_of(f, &c->bins, w->held_y[i]);
         }
         double t = fl_dist_temperature(margin, y, w->held, k), sum = 0, p[FL_BINS_MAX];
@@ -280,7 +244,7 @@ static florin_status fit_and_tell(fitter *f, candidate *c, purpose why, fl_told 
         size_t r = f->j->at[i];
         if (why.why == FOLD ? f->s->fold[r] != why.fold : f->j->part[i] + f->j->first != why.period)
             continue;
-        fl_forest_margins(&c->forest, c->x + r * c->inputs, c->bins.bins, margin);
+        fl_forest_margins(&c->forest, c->in.x + r * c->in.n, c->bins.bins, margin);
         fl_softmax(p, margin, c->bins.bins, c->temperature);
         tell(f, out, i, &c->bins, p);
         if (trivial) tell(f, trivial, i, &c->bins, c->bins.share);
@@ -291,7 +255,7 @@ static florin_status fit_and_tell(fitter *f, candidate *c, purpose why, fl_told 
 
 static florin_status run(fitter *f, candidate *c, bool fold_only, fl_told *out, fl_told *trivial)
 {
-    florin_status st = pick_columns(f, c, fold_only);
+    florin_status st = fl_fit_inputs_take(&c->in, f->s, f->t, f->m, fold_only, f->err);
     if (st) return st;
     if (!*f->t->folds) {
         st = choose(f, c);
@@ -313,8 +277,7 @@ static florin_status run(fitter *f, candidate *c, bool fold_only, fl_told *out, 
 
 static void free_candidate(candidate *c)
 {
-    free(c->column);
-    free(c->x);
+    fl_fit_inputs_free(&c->in);
     fl_forest_free(&c->forest);
 }
 
@@ -340,7 +303,6 @@ florin_status fl_fit_dist(json_t *report, const fl_task *t, const fl_model *m, c
 {
     fitter f = {.t = t,
                 .m = m,
-                .log = log,
                 .s = s,
                 .j = j,
                 .opt = opt,
@@ -348,34 +310,29 @@ florin_status fl_fit_dist(json_t *report, const fl_task *t, const fl_model *m, c
                 .err = err,
                 .rounds = opt->rounds && opt->rounds < ROUNDS ? opt->rounds : ROUNDS};
     bool net = fl_model_network(m) && strcmp(t->inputs, "fold") != 0;
-    fl_told told[3] = {{.name = "florin",
+    fl_told base = {0},
+            told[3] = {{.name = "florin",
                         .label = !net                            ? "fold features"
                                  : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
                                                                  : "surprise + embedding"},
                        {.name = "baseline", .label = "boosted trees on the fold"},
                        {.name = "trivial", .label = "the same for all: what was learnt from"}};
     candidate a = {0}, b = {0};
-    florin_status st = FLORIN_OK;
-    for (int k = 0; k < 3 && !st; k++) st = fl_told_new(&told[k], j->n, err);
+    florin_status st = fl_told_new(&told[0], j->n, err);
+    if (!st) st = fl_told_new(&told[2], j->n, err);
+    if (!st && net) st = fl_told_new(&base, j->n, err);
     if (!st) st = run(&f, &a, false, &told[0], &told[2]);
-    if (!st && net) st = run(&f, &b, true, &told[1], NULL);
-    if (!st && !net) { /* nothing but the fold: the baseline is ours */
-        fl_told *own = &told[1], *from = &told[0];
-        memcpy(own->loss, from->loss, j->n * sizeof *own->loss);
-        memcpy(own->value, from->value, j->n * sizeof *own->value);
-        memcpy(own->median, from->median, j->n * sizeof *own->median);
-        memcpy(own->low, from->low, j->n * sizeof *own->low);
-        memcpy(own->high, from->high, j->n * sizeof *own->high);
-        memcpy(own->pit, from->pit, j->n * sizeof *own->pit);
-        memcpy(own->guess, from->guess, j->n * sizeof *own->guess);
-        memcpy(own->top3, from->top3, j->n * sizeof *own->top3);
-    }
+    if (!st && net) st = run(&f, &b, true, &base, NULL);
+    /* Nothing but the fold: the baseline is ours. */
+    fl_told_as(&told[1], net ? &base : &told[0]);
     if (!st) describe(report, &f, &a);
     if (!st)
         st = fl_dist_report(report, j, told, s, opt->draws ? opt->draws : 300, opt->seed + 1, ctx,
                             err);
     if (!st && opt->scores) st = fl_dist_scores(opt->scores, j, log, s, told, ctx, err);
-    for (int k = 0; k < 3; k++) fl_told_free(&told[k]);
+    fl_told_free(&told[0]);
+    fl_told_free(&base);
+    fl_told_free(&told[2]);
     free_candidate(&a);
     free_candidate(&b);
     return st;

@@ -6,11 +6,11 @@
 static florin_status given_columns(fitter *f, candidate *c)
 {
     const fl_given *g = f->opt->given;
-    c->inputs = g->probe->inputs;
-    c->column = fl_alloc(c->inputs, sizeof *c->column);
-    if (!c->column || fl_logit_copy(&c->parts.probe, g->probe))
+    c->in.n = g->probe->inputs;
+    c->in.column = fl_alloc(c->in.n, sizeof *c->in.column);
+    if (!c->in.column || fl_logit_copy(&c->parts.probe, g->probe))
         return fl_fail(f->err, FLORIN_ENOMEM, "fit");
-    for (size_t i = 0; i < c->inputs; i++) c->column[i] = fl_model_row_embedding(f->m) + i;
+    for (size_t i = 0; i < c->in.n; i++) c->in.column[i] = fl_model_row_embedding(f->m) + i;
     c->parts.probe_weight = 1;
     return FLORIN_OK;
 }
@@ -84,14 +84,14 @@ florin_status fl_fit_blend(fitter *f, candidate *c, candidate *trees, const fl_j
         score[i] = mixed(base[i], margin[j->first + j->part[i]][f->s.row[j->at[i]]],
                          c->parts.probe_weight);
     c->trees = true;
-    c->column = trees->column;
-    c->inputs = trees->inputs;
-    c->x = trees->x;
+    c->in.column = trees->in.column;
+    c->in.n = trees->in.n;
+    c->in.x = trees->in.x;
     c->chosen = trees->chosen;
     c->parts.forest = trees->parts.forest;
     c->parts.json = trees->parts.json;
-    trees->column = NULL;
-    trees->x = NULL;
+    trees->in.column = NULL;
+    trees->in.x = NULL;
     trees->parts.json = NULL;
     memset(&trees->parts.forest, 0, sizeof trees->parts.forest);
     free(h.row);
@@ -103,7 +103,7 @@ florin_status fl_fit_blend(fitter *f, candidate *c, candidate *trees, const fl_j
 florin_status fl_fit_widen(fitter *f, candidate *c)
 {
     const fl_logit *given = f->opt->given->probe;
-    size_t folds = c->inputs, all = folds + given->inputs;
+    size_t folds = c->in.n, all = folds + given->inputs;
     size_t *column = fl_alloc(all, sizeof *column);
     float *w = fl_calloc(all, sizeof *w);
     florin_status st = FLORIN_OK;
@@ -111,12 +111,12 @@ florin_status fl_fit_widen(fitter *f, candidate *c)
         fl_logit_plain(&c->parts.probe, w, given->b, (uint32_t)all))
         st = fl_fail(f->err, FLORIN_ENOMEM, "head of %zu inputs", all);
     if (!st) {
-        memcpy(column, c->column, folds * sizeof *column);
+        memcpy(column, c->in.column, folds * sizeof *column);
         for (size_t i = folds; i < all; i++) column[i] = fl_model_row_embedding(f->m) + (i - folds);
         memcpy(c->parts.probe.w + folds, given->w, given->inputs * sizeof *w);
-        free(c->column);
-        c->column = column;
-        c->inputs = all;
+        free(c->in.column);
+        c->in.column = column;
+        c->in.n = all;
         c->parts.forest.features = (uint32_t)all;
         column = NULL;
     }

@@ -6,11 +6,6 @@
 #include "task/result.h"
 
 typedef struct {
-    uint32_t depth;
-    double eta, min_child;
-} recipe;
-
-typedef struct {
     const fl_task *t;
     const fl_model *m;
     const fl_log *log;
@@ -26,13 +21,10 @@ typedef struct {
 typedef struct {
     const char *name, *label;
     bool trees, probe;
-    bool
-        surprise; /* `head: surprise`: how surprising the event's fields are together; no label is learnt from */
-    size_t *column;
-    size_t inputs;
-    float *x; /* [rows][inputs] */
+    bool surprise; /* `head: surprise`: of all fields together; no label is learnt from */
+    fl_fit_inputs in;
     fl_parts parts;
-    recipe chosen;
+    fl_trees_recipe chosen;
     uint32_t chosen_rounds;
     double figure;       /* average precision on validation */
     double *held_margin; /* of the held-out rows by the recipe that was chosen */

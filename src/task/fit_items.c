@@ -5,12 +5,7 @@
 #include "task/trees.h"
 #include <math.h>
 
-typedef struct {
-    uint32_t depth;
-    double eta, min_child;
-} recipe;
-
-static const recipe RECIPES[] = {{5, .06, 20}, {3, .1, 40}};
+static const fl_trees_recipe RECIPES[] = {{5, .06, 20}, {3, .1, 40}};
 enum {
     ROUNDS = 180,
     THIRDS = 3,
@@ -31,7 +26,7 @@ typedef struct {
     fl_came came;
     uint8_t *wanted; /* [items] is it in the target at hand? */
     uint32_t rounds;
-    recipe chosen;
+    fl_trees_recipe chosen;
     uint32_t chosen_rounds;
     double validation;
     uint64_t moments, used; /* of the last fit */
@@ -71,13 +66,6 @@ static florin_status add_row(fitter *f, rows *w, const float *x, float y, float 
     return FLORIN_OK;
 }
 
-static bool belongs(const fitter *f, uint32_t entity, int64_t at)
-{
-    const fl_task *t = f->t;
-    int64_t from = at > INT64_MIN / 2 + t->active_us ? at - t->active_us : INT64_MIN / 2;
-    return fl_has_event(f->log, &t->active, t->kind, entity, from, at, UINT64_MAX);
-}
-
 static uint64_t key_of(const fitter *f, uint32_t entity)
 {
     return fl_mix64(fl_log_entity_hash(f->log, f->t->kind, entity) + f->opt->seed);
@@ -85,7 +73,7 @@ static uint64_t key_of(const fitter *f, uint32_t entity)
 
 static bool held_out(const fitter *f, uint32_t entity)
 {
-    return key_of(f, entity) % 4 == 0;
+    return fl_fit_holds_out(fl_log_entity_hash(f->log, f->t->kind, entity), f->opt->seed);
 }
 
 /* What the entity took and a share of what it did not. Heavy baskets weigh as light ones: recall is a mean over entities. */
@@ -117,7 +105,7 @@ static florin_status learn_date(fitter *f, rows *w, int64_t at, int64_t known, b
     florin_status st = fl_item_cut_new(&cut, &f->b, at, f->err);
     for (uint32_t e = 0; !st && e < f->b.entities; e++) {
         uint64_t key = fl_mix64(key_of(f, e) ^ fl_mix64((uint64_t)at + 3));
-        if ((quarter && held_out(f, e)) || !belongs(f, e, at)) continue;
+        if ((quarter && held_out(f, e)) || !fl_belongs(f->t, f->log, e, at)) continue;
         st = fl_baskets_after(&f->came, &f->b, f->t, e, at, f->err);
         if (st || f->came.known_us > known) continue;
         f->moments++;
@@ -167,7 +155,7 @@ static florin_status take_rows(fitter *f, rows *w, uint32_t period, bool quarter
                    f->t->name, w->n);
 }
 
-static florin_status grow(fitter *f, fl_forest *out, const rows *w, const recipe *r,
+static florin_status grow(fitter *f, fl_forest *out, const rows *w, const fl_trees_recipe *r,
                           uint32_t rounds)
 {
     fl_train_set set = {.x = w->x,
@@ -213,7 +201,7 @@ static florin_status try_date(fitter *f, const fl_forest *tried, uint32_t n, int
     if (!st && !score) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (uint32_t e = 0; !st && e < f->b.entities; e++) {
         fl_item_list l;
-        if ((quarter && !held_out(f, e)) || !belongs(f, e, at)) continue;
+        if ((quarter && !held_out(f, e)) || !fl_belongs(f->t, f->log, e, at)) continue;
         st = fl_baskets_after(&f->came, &f->b, f->t, e, at, f->err);
         if (st || f->came.known_us > known) continue;
         st = fl_item_cut_list(&l, cut, e, f->err);
@@ -324,7 +312,7 @@ static florin_status judge_date(fitter *f, fl_ranked *out, int64_t at, uint32_t 
     florin_status st = fl_item_cut_new(&cut, &f->b, at, f->err);
     if (!st && !score) st = fl_fail(f->err, FLORIN_ENOMEM, "fit");
     for (uint32_t e = 0; !st && e < f->b.entities; e++) {
-        if (!belongs(f, e, at)) continue;
+        if (!fl_belongs(f->t, f->log, e, at)) continue;
         st = fl_baskets_after(&f->came, &f->b, f->t, e, at, f->err);
         if (!st && f->came.n) st = judge_entity(f, out, cut, e, at, part, score);
     }
@@ -430,21 +418,6 @@ static florin_status report(fitter *f, const fl_ranked *r, uint32_t first, uint3
     return st;
 }
 
-static florin_status check_horizon(const fitter *f)
-{
-    const fl_task *t = f->t;
-    const fl_period *p = &t->period[t->validates + t->tests - 1];
-    int64_t last = p->from_us + (p->to_us - 1 - p->from_us) / t->step_us * t->step_us;
-    if (last + t->horizon_us <= fl_log_time_max(f->log) + FL_DAY_US) return FLORIN_OK;
-    char end[32], at[32];
-    fl_time_format(fl_log_time_max(f->log), end);
-    fl_time_format(last, at);
-    return fl_fail(f->err, FLORIN_EINPUT,
-                   "task %s: the horizon of %s ends after the log, whose last event is of %s: "
-                   "choose an earlier test",
-                   t->name, at, end);
-}
-
 florin_status fl_fit_items(json_t **json, const fl_task *t, const fl_log *log,
                            const fl_fit_options *opt, const florin_context *ctx, florin_error *err)
 {
@@ -464,7 +437,9 @@ florin_status fl_fit_items(json_t **json, const fl_task *t, const fl_log *log,
         st = fl_fail(err, FLORIN_EUSAGE,
                      "task %s: --auto chooses on validation data, for a label that is yes or no",
                      t->name);
-    if (!st) st = check_horizon(&f);
+    const fl_period *end = &t->period[t->validates + t->tests - 1];
+    int64_t last = end->from_us + (end->to_us - 1 - end->from_us) / t->step_us * t->step_us;
+    if (!st) st = fl_horizon_check(t, log, last, err);
     if (!st) st = fl_baskets_read(&f.b, t, log, err);
     if (!st && !(f.wanted = fl_calloc(f.b.items.n, 1))) st = fl_fail(err, FLORIN_ENOMEM, "fit");
     if (!st) st = choose(&f);

@@ -23,6 +23,14 @@ florin_status fl_told_new(fl_told *t, size_t n, florin_error *err)
     return fl_fail(err, FLORIN_ENOMEM, "%zu judged rows", n);
 }
 
+void fl_told_as(fl_told *t, const fl_told *other)
+{
+    const char *name = t->name, *label = t->label;
+    *t = *other;
+    t->name = name;
+    t->label = label;
+}
+
 void fl_told_free(fl_told *t)
 {
     free(t->loss);
@@ -98,14 +106,18 @@ typedef struct {
     const fl_told *told;
     bool classes;
     size_t *order;
-    uint32_t *rank[SYSTEMS], ranks[SYSTEMS], *cluster, clusters;
-    double *tree, *weight;
+    uint32_t *rank[SYSTEMS], ranks[SYSTEMS];
+    double *tree;
 } judge;
 
-static void figures(const judge *g, const double *weight, double out[SYSTEMS][FIGURES])
+/* What is drawn: every figure of every system, and ours less the other two. */
+enum { DRAWN = (SYSTEMS + 2) * FIGURES };
+
+static void figures(void *self, const double *weight, double *drawn)
 {
+    const judge *g = self;
     const fl_judged *j = g->j;
-    double all = 0;
+    double all = 0, out[SYSTEMS][FIGURES];
     for (size_t i = 0; i < j->n; i++) all += weight ? weight[i] : 1;
     for (int s = 0; s < SYSTEMS; s++) {
         double loss = 0, right = 0;
@@ -122,25 +134,19 @@ static void figures(const judge *g, const double *weight, double out[SYSTEMS][FI
     }
     for (int s = 0; s < SYSTEMS; s++)
         out[s][SKILL] = out[2][LOSS] > 0 ? 1 - out[s][LOSS] / out[2][LOSS] : 0;
+    memcpy(drawn, out, sizeof out);
+    for (int s = 1; s < SYSTEMS; s++)
+        for (int k = 0; k < FIGURES; k++)
+            drawn[(SYSTEMS + s - 1) * FIGURES + k] = out[0][k] - out[s][k];
 }
 
 static florin_status judge_open(judge *g, florin_error *err)
 {
     size_t n = g->j->n;
-    fl_map64 dense = {0};
     keyed *k = fl_alloc(n + 1, sizeof *k);
-    bool ok = k && fl_map64_init(&dense, 1024) && (g->order = fl_alloc(n + 1, sizeof *g->order)) &&
-              (g->cluster = fl_alloc(n + 1, sizeof *g->cluster)) &&
-              (g->tree = fl_alloc(n + 2, sizeof *g->tree)) &&
-              (g->weight = fl_alloc(n + 1, sizeof *g->weight));
-    for (size_t i = 0; ok && i < n; i++) {
-        bool inserted;
-        uint32_t *c = fl_map64_insert(&dense, fl_mix64(g->j->cluster[i] + 1) | 1, &inserted);
-        ok = c != NULL;
-        if (ok && inserted) *c = g->clusters++;
-        if (ok) g->cluster[i] = *c;
-        k[i] = (keyed){(double)g->j->y[i], i};
-    }
+    bool ok = k && (g->order = fl_alloc(n + 1, sizeof *g->order)) &&
+              (g->tree = fl_alloc(n + 2, sizeof *g->tree));
+    for (size_t i = 0; ok && i < n; i++) k[i] = (keyed){(double)g->j->y[i], i};
     if (ok) qsort(k, n, sizeof *k, by_value);
     for (size_t i = 0; ok && i < n; i++) g->order[i] = k[i].at;
     for (int s = 0; ok && s < SYSTEMS; s++) {
@@ -148,77 +154,14 @@ static florin_status judge_open(judge *g, florin_error *err)
         if (ok) g->ranks[s] = ranks_of(g->told[s].value, n, g->rank[s], k);
     }
     free(k);
-    fl_map64_free(&dense);
     return ok ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "judging %zu rows", n);
 }
 
 static void judge_close(judge *g)
 {
     free(g->order);
-    free(g->cluster);
     free(g->tree);
-    free(g->weight);
     for (int s = 0; s < SYSTEMS; s++) free(g->rank[s]);
-}
-
-/* What is drawn: every figure of every system, and ours less the other two. */
-enum { DRAWN = (SYSTEMS + 2) * FIGURES };
-
-static void all_of(const double f[SYSTEMS][FIGURES], double out[DRAWN])
-{
-    for (int s = 0; s < SYSTEMS; s++)
-        for (int k = 0; k < FIGURES; k++) out[s * FIGURES + k] = f[s][k];
-    for (int s = 1; s < SYSTEMS; s++)
-        for (int k = 0; k < FIGURES; k++) out[(SYSTEMS + s - 1) * FIGURES + k] = f[0][k] - f[s][k];
-}
-
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static florin_status bootstrap(judge *g, fl_interval out[DRAWN], uint32_t draws, uint64_t seed,
-                               const florin_context *ctx, florin_error *err)
-{
-    double f[SYSTEMS][FIGURES], one[DRAWN];
-    double *times = fl_alloc(g->clusters + 1, sizeof *times),
-           *kept = fl_alloc((size_t)draws + 1, DRAWN * sizeof *kept);
-    uint32_t done = 0;
-    fl_rng rng;
-    if (!times || !kept) {
-        free(times);
-        free(kept);
-        return fl_fail(err, FLORIN_ENOMEM, "bootstrap: out of memory");
-    }
-    fl_rng_seed(&rng, seed);
-    for (; done < draws && !fl_cancelled(ctx); done++) {
-        memset(times, 0, g->clusters * sizeof *times);
-        for (uint32_t c = 0; c < g->clusters; c++) times[fl_rng_below(&rng, g->clusters)] += 1;
-        for (size_t i = 0; i < g->j->n; i++) g->weight[i] = times[g->cluster[i]];
-        figures(g, g->weight, f);
-        all_of(f, one);
-        for (int k = 0; k < DRAWN; k++) kept[(size_t)k * draws + done] = one[k];
-        fl_progress(ctx, "bootstrap", done + 1, draws);
-    }
-    figures(g, NULL, f);
-    all_of(f, one);
-    for (int k = 0; k < DRAWN; k++) {
-        double *v = kept + (size_t)k * draws;
-        out[k] = (fl_interval){one[k], one[k], one[k]};
-        if (done < 20) continue;
-        qsort(v, done, sizeof *v, rising);
-        out[k].low = v[(size_t)(.025 * (done - 1))];
-        out[k].high = v[(size_t)ceil(.975 * (done - 1))];
-    }
-    free(times);
-    free(kept);
-    return FLORIN_OK;
-}
-
-static json_t *as_json(const fl_interval *i)
-{
-    return json_pack("{s:f, s:f, s:f}", "value", i->value, "low", i->low, "high", i->high);
 }
 
 /* Coverage of the central 80 and 50 %, the error of the median, the PIT in tenths; quantiles as users read them. */
@@ -286,12 +229,14 @@ florin_status fl_dist_report(json_t *report, const fl_judged *j, const fl_told t
     judge g = {.j = j, .told = told, .classes = j->task->answer == FL_TASK_CLASS};
     fl_interval iv[DRAWN];
     florin_status st = judge_open(&g, err);
-    if (!st) st = bootstrap(&g, iv, draws, seed, ctx, err);
+    if (!st)
+        st = fl_bootstrap_figures(iv, DRAWN, figures, &g, j->cluster, j->n, draws, seed, ctx, err);
     json_t *systems = json_array(), *differences = json_array();
     for (int k = 0; !st && k < SYSTEMS; k++) {
         json_t *metrics = json_object();
         for (int f = 0; f < FIGURES; f++)
-            json_object_set_new(metrics, figure_name(&g, f), as_json(&iv[k * FIGURES + f]));
+            json_object_set_new(metrics, figure_name(&g, f),
+                                fl_result_interval(&iv[k * FIGURES + f]));
         json_t *sys = json_pack("{s:s, s:s}", "name", told[k].name, "label", told[k].label);
         if (g.classes) class_figures(sys, metrics, j, &told[k], s);
         else number_figures(sys, metrics, j, &told[k]);

@@ -17,6 +17,8 @@ typedef struct {
 } fl_told;
 
 florin_status fl_told_new(fl_told *t, size_t n, florin_error *err);
+/* The arrays of another, lent, under t's own name. */
+void fl_told_as(fl_told *t, const fl_told *other);
 void fl_told_free(fl_told *t);
 
 /* Probability that the larger of two different values is ranked higher, equal ranks counting half; of times cut off at a

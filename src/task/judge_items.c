@@ -74,9 +74,17 @@ void fl_rank_figures(float out[FL_RANKED_FIGURES], const uint32_t *item, uint32_
     out[FL_NDCG] = (float)(gain / best);
 }
 
+typedef struct {
+    const fl_ranked *r;
+    uint32_t parts;
+} judge;
+
 /* Means over the rows of a period, then over the periods; weight NULL: ones. */
-static void figures(const fl_ranked *r, uint32_t parts, const double *weight, double out[DRAWN])
+static void figures(void *self, const double *weight, double *out)
 {
+    const judge *g = self;
+    const fl_ranked *r = g->r;
+    uint32_t parts = g->parts;
     double sum[FL_JUDGED_MAX][FIGURES] = {{0}}, all[FL_JUDGED_MAX] = {0};
     uint32_t used = 0;
     for (size_t i = 0; i < r->n; i++) {
@@ -98,82 +106,21 @@ static void figures(const fl_ranked *r, uint32_t parts, const double *weight, do
                 out[f] - out[s * FL_RANKED_FIGURES + f];
 }
 
-/* Clusters as numbers from 0; their number. 0: no memory. */
-static uint32_t dense_clusters(const fl_ranked *r, uint32_t *out)
-{
-    fl_map64 at = {0};
-    uint32_t n = 0;
-    bool ok = fl_map64_init(&at, 1024);
-    for (size_t i = 0; ok && i < r->n; i++) {
-        bool inserted;
-        uint32_t *c = fl_map64_insert(&at, fl_mix64(r->cluster[i] + 1) | 1, &inserted);
-        ok = c != NULL;
-        if (ok && inserted) *c = n++;
-        if (ok) out[i] = *c;
-    }
-    fl_map64_free(&at);
-    return ok ? n : 0;
-}
-
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static florin_status bootstrap(fl_interval out[DRAWN], const fl_ranked *r, uint32_t parts,
-                               uint32_t draws, uint64_t seed, const florin_context *ctx,
-                               florin_error *err)
-{
-    uint32_t *cluster = fl_alloc(r->n + 1, sizeof *cluster), done = 0;
-    uint32_t n = cluster ? dense_clusters(r, cluster) : 0;
-    double *times = fl_alloc((size_t)n + 1, sizeof *times),
-           *weight = fl_alloc(r->n + 1, sizeof *weight),
-           *kept = fl_alloc((size_t)draws + 1, DRAWN * sizeof *kept), one[DRAWN];
-    florin_status st =
-        n && times && weight && kept ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "bootstrap");
-    fl_rng rng;
-    fl_rng_seed(&rng, seed);
-    for (; !st && done < draws && !fl_cancelled(ctx); done++) {
-        memset(times, 0, n * sizeof *times);
-        for (uint32_t c = 0; c < n; c++) times[fl_rng_below(&rng, n)] += 1;
-        for (size_t i = 0; i < r->n; i++) weight[i] = times[cluster[i]];
-        figures(r, parts, weight, one);
-        for (int k = 0; k < DRAWN; k++) kept[(size_t)k * draws + done] = one[k];
-        fl_progress(ctx, "bootstrap", done + 1, draws);
-    }
-    if (!st) figures(r, parts, NULL, one);
-    for (int k = 0; !st && k < DRAWN; k++) {
-        double *v = kept + (size_t)k * draws;
-        out[k] = (fl_interval){one[k], one[k], one[k]};
-        if (done < 20) continue;
-        qsort(v, done, sizeof *v, rising);
-        out[k].low = v[(size_t)(.025 * (done - 1))];
-        out[k].high = v[(size_t)ceil(.975 * (done - 1))];
-    }
-    free(cluster);
-    free(times);
-    free(weight);
-    free(kept);
-    return st;
-}
-
 florin_status fl_ranked_report(json_t *report, const fl_ranked *r, uint32_t parts,
                                const char *const label[FL_RANKED], uint32_t draws, uint64_t seed,
                                const florin_context *ctx, florin_error *err)
 {
     fl_interval iv[DRAWN];
-    florin_status st = bootstrap(iv, r, parts, draws, seed, ctx, err);
+    judge g = {r, parts};
+    florin_status st =
+        fl_bootstrap_figures(iv, DRAWN, figures, &g, r->cluster, r->n, draws, seed, ctx, err);
     if (st) return st;
     json_t *systems = json_array(), *differences = json_array();
     for (int s = 0; s < FL_RANKED; s++) {
         json_t *metrics = json_object();
-        for (int f = 0; f < FL_RANKED_FIGURES; f++) {
-            const fl_interval *v = &iv[s * FL_RANKED_FIGURES + f];
-            json_object_set_new(
-                metrics, FIGURE[f],
-                json_pack("{s:f, s:f, s:f}", "value", v->value, "low", v->low, "high", v->high));
-        }
+        for (int f = 0; f < FL_RANKED_FIGURES; f++)
+            json_object_set_new(metrics, FIGURE[f],
+                                fl_result_interval(&iv[s * FL_RANKED_FIGURES + f]));
         json_array_append_new(systems, json_pack("{s:s, s:s, s:o}", "name", NAME[s], "label",
                                                  label[s], "metrics", metrics));
     }

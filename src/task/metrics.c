@@ -379,3 +379,59 @@ done:
     free(kept);
     return st;
 }
+
+/* Clusters as numbers from 0, in order of appearance; their number. 0: no memory. */
+static uint32_t dense_clusters(const uint64_t *cluster, size_t n, uint32_t *out)
+{
+    fl_map64 at = {0};
+    uint32_t count = 0;
+    bool ok = fl_map64_init(&at, 1024);
+    for (size_t i = 0; ok && i < n; i++) {
+        bool inserted;
+        uint32_t *c = fl_map64_insert(&at, fl_mix64(cluster[i] + 1) | 1, &inserted);
+        ok = c != NULL;
+        if (ok && inserted) *c = count++;
+        if (ok) out[i] = *c;
+    }
+    fl_map64_free(&at);
+    return ok ? count : 0;
+}
+
+florin_status fl_bootstrap_figures(fl_interval *out, uint32_t figures, fl_figures of, void *self,
+                                   const uint64_t *cluster, size_t n, uint32_t draws, uint64_t seed,
+                                   const florin_context *ctx, florin_error *err)
+{
+    uint32_t *dense = fl_alloc(n + 1, sizeof *dense), done = 0;
+    uint32_t clusters = dense ? dense_clusters(cluster, n, dense) : 0;
+    double *times = fl_alloc((size_t)clusters + 1, sizeof *times),
+           *weight = fl_alloc(n + 1, sizeof *weight), *one = fl_alloc(figures, sizeof *one),
+           *kept = fl_alloc((size_t)draws + 1, figures * sizeof *kept);
+    florin_status st = clusters && times && weight && one && kept
+                           ? FLORIN_OK
+                           : fl_fail(err, FLORIN_ENOMEM, "bootstrap: no memory for %zu rows", n);
+    fl_rng rng;
+    fl_rng_seed(&rng, seed);
+    for (; !st && done < draws && !fl_cancelled(ctx); done++) {
+        memset(times, 0, clusters * sizeof *times);
+        for (uint32_t c = 0; c < clusters; c++) times[fl_rng_below(&rng, clusters)] += 1;
+        for (size_t i = 0; i < n; i++) weight[i] = times[dense[i]];
+        of(self, weight, one);
+        for (uint32_t k = 0; k < figures; k++) kept[(size_t)k * draws + done] = one[k];
+        fl_progress(ctx, "bootstrap", done + 1, draws);
+    }
+    if (!st) of(self, NULL, one);
+    for (uint32_t k = 0; !st && k < figures; k++) {
+        double *v = kept + (size_t)k * draws;
+        out[k] = (fl_interval){one[k], one[k], one[k]};
+        if (done < 20) continue;
+        qsort(v, done, sizeof *v, rising);
+        out[k].low = v[(size_t)(.025 * (done - 1))];
+        out[k].high = v[(size_t)ceil(.975 * (done - 1))];
+    }
+    free(dense);
+    free(times);
+    free(weight);
+    free(one);
+    free(kept);
+    return st;
+}

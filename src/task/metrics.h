@@ -40,4 +40,12 @@ typedef struct {
 florin_status fl_bootstrap(fl_interval out[6], const fl_scored *a, const double *b, uint32_t draws,
                            uint64_t seed, const florin_context *ctx, florin_error *err);
 
+/* What figures [figures] rows have when each counts weight [n] times; NULL: once. */
+typedef void (*fl_figures)(void *self, const double *weight, double *out);
+/* Any figures, with intervals over draws of clusters [n]; all figures of a draw are of the same rows, so a difference among
+ * them is paired. Fewer than 20 draws (cancelled): no interval. */
+florin_status fl_bootstrap_figures(fl_interval *out, uint32_t figures, fl_figures of, void *self,
+                                   const uint64_t *cluster, size_t n, uint32_t draws, uint64_t seed,
+                                   const florin_context *ctx, florin_error *err);
+
 #endif

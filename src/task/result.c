@@ -78,7 +78,7 @@ static void put(json_t *o, const char *key, double v)
     if (isfinite(v)) json_object_set_new(o, key, json_real(v));
 }
 
-static json_t *interval(const fl_interval *i)
+json_t *fl_result_interval(const fl_interval *i)
 {
     return json_pack("{s:f, s:f, s:f}", "value", isfinite(i->value) ? i->value : 0, "low",
                      isfinite(i->low) ? i->low : 0, "high", isfinite(i->high) ? i->high : 0);
@@ -86,7 +86,7 @@ static json_t *interval(const fl_interval *i)
 
 json_t *fl_result_difference(const char *a, const char *b, const char *metric, const fl_interval *d)
 {
-    json_t *j = interval(d);
+    json_t *j = fl_result_interval(d);
     json_object_set_new(j, "a", json_string(a));
     json_object_set_new(j, "b", json_string(b));
     json_object_set_new(j, "metric", json_string(metric));
@@ -308,8 +308,8 @@ static florin_status all_figures(json_t *sys, const fl_judged *j, const fl_syste
         if (!st && j->parts > 1) add_period(list, j, part, &f);
     }
     for (uint32_t i = 0; i < f.n; i++) put(m, f.name[i], sum[i] / j->parts);
-    json_object_set_new(m, "auc", interval(&ci[0]));
-    json_object_set_new(m, "ap", interval(&ci[1]));
+    json_object_set_new(m, "auc", fl_result_interval(&ci[0]));
+    json_object_set_new(m, "ap", fl_result_interval(&ci[1]));
     json_object_set_new(sys, "metrics", m);
     if (j->parts > 1) json_object_set_new(sys, "periods", list);
     else json_decref(list);

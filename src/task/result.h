@@ -37,6 +37,8 @@ typedef struct {
  * precision, of fl_bootstrap. NULL: err says why. */
 json_t *fl_result_system(const fl_system *s, const fl_judged *j, const fl_interval ci[2],
                          florin_error *err);
+/* {value, low, high}; what is not finite is 0. */
+json_t *fl_result_interval(const fl_interval *i);
 json_t *fl_result_difference(const char *a, const char *b, const char *metric,
                              const fl_interval *d);
 /* {report, task, data, part, test: {from, to, rows, positives, entities, periods}}: what fit and eval share. */

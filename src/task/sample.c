@@ -296,19 +296,6 @@ static florin_status read_folds(taker *k)
     return st;
 }
 
-static florin_status check_horizon(const taker *k, int64_t last)
-{
-    if (last + k->t->horizon_us <= fl_log_time_max(k->log) + FL_DAY_US) return FLORIN_OK;
-    char end[32], at[32];
-    fl_time_format(fl_log_time_max(k->log), end);
-    fl_time_format(last, at);
-    return fl_fail(
-        k->err, FLORIN_EINPUT,
-        "task %s: the horizon of %s ends after the log, whose last event is of %s: choose "
-        "an earlier test",
-        k->t->name, at, end);
-}
-
 static florin_status take_events(taker *k)
 {
     florin_status st = FLORIN_OK;
@@ -318,7 +305,7 @@ static florin_status take_events(taker *k)
     const fl_fold_carry *carry;
     int64_t last = k->t->period[k->s->judged - 1].to_us;
     if (k->t->label >= 0) st = read_labels(k);
-    if (!st && k->t->has_outcome) st = check_horizon(k, last - 1);
+    if (!st && k->t->has_outcome) st = fl_horizon_check(k->t, k->log, last - 1, k->err);
     if (!st && *k->t->folds) st = read_folds(k);
     if (!st) st = fl_encode_ahead(k->enc, INT64_MAX, k->err);
     while (!st && fl_encode_next(k->enc, &row, &e, &values, &carry)) {
@@ -340,8 +327,7 @@ static florin_status take_entity(taker *k, uint32_t entity, int64_t at, uint32_t
     fl_sample *s = k->s;
     const fl_task *t = k->t;
     bool taken = false;
-    int64_t from = at > INT64_MIN / 2 + t->active_us ? at - t->active_us : INT64_MIN / 2;
-    if (!fl_has_event(k->log, &t->active, t->kind, entity, from, at, UINT64_MAX)) return FLORIN_OK;
+    if (!fl_belongs(t, k->log, entity, at)) return FLORIN_OK;
     uint64_t hash = fl_log_entity_hash(k->log, t->kind, entity);
     const uint32_t *fold = *t->folds ? fl_map64_find(&k->folds, hash) : NULL;
     if (*t->folds && !fold) return FLORIN_OK;
@@ -423,7 +409,7 @@ static florin_status take_dates(taker *k)
     florin_status st = *t->folds ? read_folds(k) : FLORIN_OK;
     if (!st) st = dates_of(k, at, &n);
     for (uint32_t d = 0; d < n && !st; d++) {
-        if (at[d].in && t->has_outcome) st = check_horizon(k, at[d].at_us);
+        if (at[d].in && t->has_outcome) st = fl_horizon_check(t, k->log, at[d].at_us, k->err);
         while (!st && fl_encode_peek(k->enc) < at[d].at_us)
             (void)fl_encode_next(k->enc, &row, &e, &values, &carry);
         for (uint32_t i = 0; i < fl_log_entities(k->log, t->kind) && !st; i++)

@@ -31,6 +31,12 @@ void fl_forest_attribute(const fl_forest *f, const float *x, float scale, float 
 /* Bounds of every index, so that a damaged file can't send the walker outside. */
 florin_status fl_forest_check(const fl_forest *f, const char *what, florin_error *err);
 
+/* What a search varies. */
+typedef struct {
+    uint32_t depth;
+    double eta, min_child;
+} fl_trees_recipe;
+
 typedef struct {
     uint32_t depth, rounds, threads;
     double eta, subsample, columns, l2, min_child;

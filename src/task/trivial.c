@@ -119,11 +119,6 @@ florin_status fl_trivial_scores(double **out, const fl_sample *s, const fl_task 
     return st;
 }
 
-static json_t *as_json(const fl_interval *i)
-{
-    return json_pack("{s:f, s:f, s:f}", "value", i->value, "low", i->low, "high", i->high);
-}
-
 florin_status fl_trivial_report(json_t *report, const fl_task *t, const double *score,
                                 const double *ours, const fl_judged *j, uint32_t draws,
                                 uint64_t seed, const florin_context *ctx, florin_error *err)
@@ -137,8 +132,8 @@ florin_status fl_trivial_report(json_t *report, const fl_task *t, const double *
         if (!isfinite(iv[k].value) || !isfinite(iv[k].low) || !isfinite(iv[k].high))
             return FLORIN_OK; /* a single class: nothing to compare */
     json_t *o = json_pack("{s:s, s:{s:o, s:o}, s:[o, o]}", "name", t->baseline, "metrics", "auc",
-                          as_json(&iv[2]), "ap", as_json(&iv[3]), "differences",
-                          fl_result_difference("florin", "trivial", "auc", &iv[4]),
+                          fl_result_interval(&iv[2]), "ap", fl_result_interval(&iv[3]),
+                          "differences", fl_result_difference("florin", "trivial", "auc", &iv[4]),
                           fl_result_difference("florin", "trivial", "ap", &iv[5]));
     if (!o || json_object_set_new(report, "trivial", o))
         return fl_fail(err, FLORIN_ENOMEM, "baseline");

@@ -262,3 +262,19 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
     if (pass->train) fl_net_low_gradient(net, k->gradient);
     fl_products_end(pass->packs->products, &hold);
 }
+
+static void step_share(void *arg, uint32_t thread)
+{
+    const fl_train_step *s = arg;
+    uint32_t threads = fl_team_size(s->team);
+
+    fl_packs_fill(s->packs, s->net, thread, threads);
+    fl_team_meet(s->team);
+    for (uint32_t i = thread; i < s->workers; i += threads)
+        fl_worker_pass(s->worker[i], s->net, s->rows, &s->pass[i / s->parts]);
+}
+
+void fl_train_step_run(fl_train_step *s)
+{
+    fl_team_run(s->team, step_share, s);
+}

@@ -144,6 +144,18 @@ typedef struct {
 /* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those there were. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 
+/* The passes of a step: of each stream that there is, in order, `parts` workers. */
+typedef struct {
+    fl_team *team;
+    fl_packs *packs; /* filled anew from the weights first */
+    const fl_net *net;
+    const fl_rows *rows;
+    fl_worker *const *worker; /* [workers] */
+    uint32_t workers, parts;
+    fl_pass pass[FL_STREAMS];
+} fl_train_step;
+void fl_train_step_run(fl_train_step *s);
+
 /* AdamW over all parameters: gradients of the workers are summed in order, clipped by their norm, applied. */
 typedef struct {
     float *m, *v;   /* [total] */

@@ -240,23 +240,6 @@ static florin_status judge(fl_run *r, uint8_t *const *skip, florin_error *err)
     return FLORIN_OK;
 }
 
-typedef struct {
-    fl_run *r;
-    fl_pass pass[FL_STREAMS]; /* of the streams that there are, in order */
-} step_job;
-
-static void run_workers(void *arg, uint32_t thread)
-{
-    const step_job *j = arg;
-    fl_run *r = j->r;
-    uint32_t threads = fl_team_size(r->team);
-
-    fl_packs_fill(r->packs, r->net, thread, threads);
-    fl_team_meet(r->team);
-    for (uint32_t i = thread; i < r->workers; i += threads)
-        fl_worker_pass(r->worker[i], r->net, r->rows, &j->pass[i / r->config.parts]);
-}
-
 /* Share of the training that is done: by steps, or by time where a limit was asked for. */
 static double progress_of(const fl_run *r)
 {
@@ -308,7 +291,13 @@ static void count_events(fl_run *r)
 static florin_status one_step(fl_run *r, florin_error *err)
 {
     fl_progress_made *p = &r->made;
-    step_job j = {.r = r};
+    fl_train_step j = {.team = r->team,
+                       .packs = r->packs,
+                       .net = r->net,
+                       .rows = r->rows,
+                       .worker = r->worker,
+                       .workers = r->workers,
+                       .parts = r->config.parts};
     double nats[FL_STREAMS] = {0};
     uint64_t loss[FL_STREAMS];
     uint32_t streams = 0;
@@ -323,7 +312,7 @@ static florin_status one_step(fl_run *r, florin_error *err)
                       .packs = r->packs};
         loss[s] = fl_lanes_next(r->lanes[s], workers_of(r, s), r->config.parts, r->config.window);
     }
-    fl_team_run(r->team, run_workers, &j);
+    fl_train_step_run(&j);
     for (int s = 0; s < FL_STREAMS; s++)
         if (r->network->stream[s]) nats[s] = mean_nats(r, s, loss[s]);
     r->optimiser.rate = rate_at(&r->config, progress_of(r));

@@ -110,23 +110,6 @@ void fl_tune_free(fl_tune *t)
 
 /* ---- steps ---- */
 
-typedef struct {
-    fl_tune *t;
-    fl_pass pass[FL_STREAMS]; /* of the streams that there are, in order */
-} step_job;
-
-static void run_workers(void *arg, uint32_t thread)
-{
-    const step_job *j = arg;
-    fl_tune *t = j->t;
-    uint32_t threads = fl_team_size(t->team);
-
-    fl_packs_fill(t->packs, t->net, thread, threads);
-    fl_team_meet(t->team);
-    for (uint32_t i = thread; i < t->workers; i += threads)
-        fl_worker_pass(t->worker[i], t->net, t->rows, &j->pass[i / PARTS]);
-}
-
 /* Positions with a label among a stream's windows; the next event's loss gets its weight. */
 static uint64_t weigh(const fl_tune *t, fl_worker *const *worker, const float *label)
 {
@@ -145,7 +128,13 @@ static uint64_t weigh(const fl_tune *t, fl_worker *const *worker, const float *l
 static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label, double done,
                           double *loss, florin_error *err)
 {
-    step_job j = {.t = t};
+    fl_train_step j = {.team = t->team,
+                       .packs = t->packs,
+                       .net = t->net,
+                       .rows = t->rows,
+                       .worker = t->worker,
+                       .workers = t->workers,
+                       .parts = PARTS};
     uint32_t streams = 0, used = 0;
     double rate = t->config.rate;
 
@@ -162,7 +151,7 @@ static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label
                                       .label_weight = known ? 1.0f / (float)known : 0,
                                       .task_alone = !(t->config.keep > 0)};
     }
-    fl_team_run(t->team, run_workers, &j);
+    fl_train_step_run(&j);
     *loss = 0;
     for (uint32_t k = 0; k < t->workers; k++) *loss += fl_worker_task_loss(t->worker[k]) / streams;
     if (!used && !(t->config.keep > 0)) return FLORIN_OK; /* no gradient: nor momentum's */
