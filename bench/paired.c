@@ -1,14 +1,16 @@
-/* paired OURS.csv COLUMN PEER.csv COLUMN [DRAWS]: AUC and average precision of two sets of scores for the same rows, and
- * their difference with a paired bootstrap by cluster, as one JSON object.
+/* paired OURS.csv[,OURS2.csv...] COLUMN PEER.csv COLUMN [DRAWS]: AUC and average precision of two sets of scores for the
+ * same rows, and their difference with a paired bootstrap by cluster, as one JSON object.
  *
- * OURS is what `florin fit --scores` writes (id, y, ..., period, cluster); figures are means over the periods. PEER is a CSV with a column `id` (or a name ending in _ID) and the named one. */
+ * OURS is what `florin fit --scores` writes (id, y, ..., period, cluster), one file a seed: figures are means over the
+ * periods and seeds, and a draw of the bootstrap takes the same clusters in all of them. PEER is a CSV with a column `id`
+ * (or a name ending in _ID) and the named one. */
 #include "base/file.h"
 #include "task/metrics.h"
 
 #include <stdio.h>
 
 typedef struct {
-    fl_map64 at; /* id -> place */
+    fl_map64 at; /* id and file -> place */
     size_t n, cap[5];
     double *score;
     float *y;
@@ -16,10 +18,16 @@ typedef struct {
     uint32_t *part;
 } table;
 
-static bool add(table *t, uint64_t id, double score, float y, uint64_t cluster, uint32_t part)
+static uint64_t id_in(uint64_t id, uint32_t nth)
+{
+    return nth ? fl_mix64(id + nth) | 1 : id;
+}
+
+static bool add(table *t, uint64_t id, uint32_t nth, double score, float y, uint64_t cluster,
+                uint32_t part)
 {
     bool inserted;
-    uint32_t *v = fl_map64_insert(&t->at, id, &inserted);
+    uint32_t *v = fl_map64_insert(&t->at, id_in(id, nth), &inserted);
     size_t n = t->n + 1;
     if (!v || !inserted || !fl_grow((void **)&t->score, &t->cap[0], n, sizeof *t->score) ||
         !fl_grow((void **)&t->y, &t->cap[1], n, sizeof *t->y) ||
@@ -56,8 +64,10 @@ static int column(char **cell, int n, const char *name)
     return -1;
 }
 
-static bool load(table *t, const char *path, const char *score, uint32_t *parts)
+/* File number `nth` of a set. Its periods follow those of the files before, *parts of them. */
+static bool load(table *t, const char *path, const char *score, uint32_t nth, uint32_t *parts)
 {
+    const uint32_t first = *parts;
     char line[4096], *cell[64];
     FILE *f = fopen(path, "r");
     if (!f || !fgets(line, sizeof line, f)) {
@@ -74,11 +84,11 @@ static bool load(table *t, const char *path, const char *score, uint32_t *parts)
         ok = k == n;
         if (!ok) break;
         while (cell[id][0] == '0' && cell[id][1]) cell[id]++; /* "00012" and 12 are one customer */
-        uint64_t key = fl_hash64(cell[id], strlen(cell[id]), 1) | 1;
-        uint64_t cluster = c >= 0 ? fl_hash64(cell[c], strlen(cell[c]), 2) : key;
-        uint32_t part = p >= 0 ? (uint32_t)strtoul(cell[p], NULL, 10) : 0;
+        uint64_t name = fl_hash64(cell[id], strlen(cell[id]), 1) | 1;
+        uint64_t cluster = c >= 0 ? fl_hash64(cell[c], strlen(cell[c]), 2) : name;
+        uint32_t part = first + (p >= 0 ? (uint32_t)strtoul(cell[p], NULL, 10) : 0);
         if (part >= *parts) *parts = part + 1;
-        ok = add(t, key, strtod(cell[s], NULL), strtof(cell[y], NULL) > .5f, cluster, part);
+        ok = add(t, name, nth, strtod(cell[s], NULL), strtof(cell[y], NULL) > .5f, cluster, part);
     }
     fclose(f);
     if (!ok) fprintf(stderr, "paired: %s: needs id, y and %s, each id once\n", path, score);
@@ -97,12 +107,14 @@ int main(int argc, char **argv)
     fl_interval iv[6];
     florin_error err = {0};
     if (argc < 5) {
-        fprintf(stderr, "usage: paired OURS.csv COLUMN PEER.csv COLUMN [DRAWS]\n");
+        fprintf(stderr, "usage: paired OURS.csv[,OURS2.csv...] COLUMN PEER.csv COLUMN [DRAWS]\n");
         return 2;
     }
     if (!fl_map64_init(&a.at, 1024) || !fl_map64_init(&b.at, 1024)) return 7;
-    uint32_t parts = 1, other = 1;
-    if (!load(&a, argv[1], argv[2], &parts) || !load(&b, argv[3], argv[4], &other)) return 3;
+    uint32_t parts = 0, other = 0, files = 0;
+    for (char *path = strtok(argv[1], ","); path; path = strtok(NULL, ","))
+        if (!load(&a, path, argv[2], files++, &parts)) return 3;
+    if (!load(&b, argv[3], argv[4], 0, &other)) return 3;
     double *peer = calloc(a.n, sizeof *peer);
     size_t missing = 0, labels = 0;
     for (size_t i = 0; peer && i < a.n; i++) {
@@ -114,10 +126,11 @@ int main(int argc, char **argv)
         peer[i] = b.score[*v];
         labels += a.y[i] != b.y[*v];
     }
-    if (missing || labels || a.n != b.n) {
+    if (missing || labels || a.n != b.n * files) {
         fprintf(stderr,
-                "paired: %zu of our %zu rows are not among the peer's %zu, %zu labels differ\n",
-                missing, a.n, b.n, labels);
+                "paired: %zu of our %zu rows (%u files) are not among the peer's %zu, %zu labels "
+                "differ\n",
+                missing, a.n, files, b.n, labels);
         return 3;
     }
     const fl_scored s = {a.n, a.score, a.y, a.cluster, a.part, parts};
@@ -127,7 +140,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "paired: %s\n", err.message);
         return 3;
     }
-    printf("{\"rows\":%zu,", a.n);
+    printf("{\"rows\":%zu,", b.n);
     print("auc", &iv[0]);
     printf(",");
     print("ap", &iv[1]);
