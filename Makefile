@@ -3,6 +3,7 @@
 #   make demo [SIZE=small]   simulate, import, pretrain, fit, score, report: demo/report.html
 #   make test                the fast tests; make test-all adds the long ones
 #   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
+#   make bench-quality       every bar of quality, resumable
 #   make bench-tasks         the catalogue of tasks (florin tasks), resumable
 #   make bench-peers         install what the benchmarks compare with, pinned (needs PyPI)
 #   make results             docs/results.md from the lines kept in bench/results/
@@ -19,7 +20,8 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-tasks bench-peers results format check fuzz install clean
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-tasks \
+	bench-habits bench-checks bench-finetune bench-quality bench-peers results format check fuzz install clean
 
 all: build
 
@@ -65,6 +67,14 @@ bench-behaviour: build
 	@bench/run.sh behaviour
 bench-items: build
 	@bench/run.sh items
+bench-habits: build
+	@bench/run.sh habits
+bench-checks: build
+	@bench/run.sh checks
+bench-finetune: build
+	@bench/run.sh finetune
+bench-quality: build
+	@bench/run.sh quality
 bench-tasks: build
 	@bench/tasks.sh
 

@@ -1,9 +1,9 @@
-/* paired OURS.csv[,OURS2.csv...] COLUMN PEER.csv COLUMN [DRAWS]: AUC and average precision of two sets of scores for the
+/* paired OURS.csv[,OURS2.csv...] COLUMN PEER.csv[,...] COLUMN [DRAWS]: AUC and average precision of two sets of scores for the
  * same rows, and their difference with a paired bootstrap by cluster, as one JSON object.
  *
  * OURS is what `florin fit --scores` writes (id, y, ..., period, cluster), one file a seed: figures are means over the
  * periods and seeds, and a draw of the bootstrap takes the same clusters in all of them. PEER is a CSV with a column `id`
- * (or a name ending in _ID) and the named one. */
+ * (or a name ending in _ID) and the named one; one for all seeds, or one for each. */
 #include "base/file.h"
 #include "task/metrics.h"
 
@@ -11,10 +11,10 @@
 
 typedef struct {
     fl_map64 at; /* id and file -> place */
-    size_t n, cap[5];
+    size_t n, cap[6];
     double *score;
     float *y;
-    uint64_t *cluster, *id;
+    uint64_t *cluster, *id, *key; /* key: of id and file */
     uint32_t *part;
 } table;
 
@@ -33,13 +33,15 @@ static bool add(table *t, uint64_t id, uint32_t nth, double score, float y, uint
         !fl_grow((void **)&t->y, &t->cap[1], n, sizeof *t->y) ||
         !fl_grow((void **)&t->cluster, &t->cap[2], n, sizeof *t->cluster) ||
         !fl_grow((void **)&t->part, &t->cap[3], n, sizeof *t->part) ||
-        !fl_grow((void **)&t->id, &t->cap[4], n, sizeof *t->id))
+        !fl_grow((void **)&t->id, &t->cap[4], n, sizeof *t->id) ||
+        !fl_grow((void **)&t->key, &t->cap[5], n, sizeof *t->key))
         return false;
     *v = (uint32_t)t->n;
     t->score[t->n] = score;
     t->y[t->n] = y;
     t->cluster[t->n] = cluster;
     t->id[t->n] = id;
+    t->key[t->n] = id_in(id, nth);
     t->part[t->n++] = part;
     return true;
 }
@@ -111,14 +113,19 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!fl_map64_init(&a.at, 1024) || !fl_map64_init(&b.at, 1024)) return 7;
-    uint32_t parts = 0, other = 0, files = 0;
+    uint32_t parts = 0, other = 0, files = 0, peers = 0;
     for (char *path = strtok(argv[1], ","); path; path = strtok(NULL, ","))
         if (!load(&a, path, argv[2], files++, &parts)) return 3;
-    if (!load(&b, argv[3], argv[4], 0, &other)) return 3;
+    for (char *path = strtok(argv[3], ","); path; path = strtok(NULL, ","))
+        if (!load(&b, path, argv[4], peers++, &other)) return 3;
+    if (peers != 1 && peers != files) {
+        fprintf(stderr, "paired: %u files of ours, %u of the peer\n", files, peers);
+        return 2;
+    }
     double *peer = calloc(a.n, sizeof *peer);
     size_t missing = 0, labels = 0;
     for (size_t i = 0; peer && i < a.n; i++) {
-        uint32_t *v = fl_map64_find(&b.at, a.id[i]);
+        uint32_t *v = fl_map64_find(&b.at, peers > 1 ? a.key[i] : a.id[i]);
         if (!v) {
             missing++;
             continue;
@@ -126,7 +133,7 @@ int main(int argc, char **argv)
         peer[i] = b.score[*v];
         labels += a.y[i] != b.y[*v];
     }
-    if (missing || labels || a.n != b.n * files) {
+    if (missing || labels || a.n * peers != b.n * files) {
         fprintf(stderr,
                 "paired: %zu of our %zu rows (%u files) are not among the peer's %zu, %zu labels "
                 "differ\n",
@@ -140,7 +147,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "paired: %s\n", err.message);
         return 3;
     }
-    printf("{\"rows\":%zu,", b.n);
+    printf("{\"rows\":%zu,", a.n / files);
     print("auc", &iv[0]);
     printf(",");
     print("ap", &iv[1]);
