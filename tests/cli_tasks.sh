@@ -58,6 +58,22 @@ ok "$FLORIN" tasks --folder mine --json
 equal "$(printf '%.3f %.3f %s %s' "$(json out.txt 0.ours)" "$(json out.txt 0.paired.low)" "$(json out.txt 0.seeds)" "$(json out.txt 0.signal)")" \
     "0.750 0.150 2 true"
 equal "$(json out.txt 1.signal)" false
+equal "$(grep -c '"few"' out.txt || true)" 0
+# The few-label curve lies beside it: one line a task and seed, each size's mean over the seeds that have it.
+few() { printf '{"n":%s,"ours":%s,"baseline":%s,"low":%s,"high":%s}' "$@"; }
+{
+    echo "{\"task\":\"buy\",\"seed\":1,\"few\":[$(few 50 0.6 0.5 0.05 0.15),$(few 200 0.7 0.7 -0.1 0.1)]}"
+    echo "{\"task\":\"buy\",\"seed\":2,\"few\":[$(few 50 0.8 0.7 0.07 0.17)]}"
+} >mine/few.jsonl
+ok "$FLORIN" tasks --folder mine --json
+equal "$(json out.txt 0.few.#) $(json out.txt 0.few.0.n) $(json out.txt 0.few.0.seeds) $(json out.txt 0.few.1.seeds)" "2 50 2 1"
+equal "$(printf '%.3f %.3f %.3f %.3f' $(for k in ours baseline low high; do json out.txt 0.few.0.$k; done))" "0.700 0.600 0.060 0.160"
+equal "$(grep -o '"few"' out.txt | wc -l)" 1
+ok "$FLORIN" tasks --folder mine
+has out.txt '50 0.7000 / 0.6000 \[.0.0600, .0.1600\], 200 0.7000'
+echo '{"few": []}' >mine/few.jsonl
+fails 3 'few.jsonl:1: a result without' "$FLORIN" tasks --folder mine
+rm mine/few.jsonl
 ok "$FLORIN" tasks --folder mine
 has out.txt 'buy .*recency 0\.5000 +0\.7500 \[0\.6000, 0\.8000\] +\+0\.2500 \[\+0\.1500, \+0\.3500\]$'
 has out.txt 'late .*no signal$'

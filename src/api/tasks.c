@@ -2,6 +2,19 @@
 #include "task/catalogue.h"
 #include <stdio.h>
 
+/* "few labels, AUC ours / baseline: 50 .6120 / .6011, 200 ..." */
+static void few_labels(const florin_context *ctx, const json_t *curve)
+{
+    const json_t *at;
+    size_t i;
+    json_array_foreach(curve, i, at) fl_writef(
+        ctx, "%s%lld %.4f / %.4f [%+.4f, %+.4f]",
+        i ? ", " : "    few labels, AUC ours / baseline [difference]: ",
+        (long long)fl_json_int(at, "n", 0), fl_json_num(at, "ours", 0),
+        fl_json_num(at, "baseline", 0), fl_json_num(at, "low", 0), fl_json_num(at, "high", 0));
+    if (json_array_size(curve)) fl_writef(ctx, "\n");
+}
+
 static void one_row(const florin_context *ctx, const json_t *o)
 {
     const json_t *paired = json_object_get(o, "paired"), *ours = json_object_get(o, "ours"),
@@ -24,6 +37,7 @@ static void one_row(const florin_context *ctx, const json_t *o)
     fl_writef(ctx, "\n    %s: %s%s%s\n", fl_json_str(o, "population", ""),
               fl_json_str(o, "label", ""), *fl_json_str(o, "about", "") ? "; " : "",
               fl_json_str(o, "about", ""));
+    few_labels(ctx, json_object_get(o, "few"));
 }
 
 static void write_table(const florin_context *ctx, const json_t *list)

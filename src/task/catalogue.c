@@ -209,18 +209,19 @@ static florin_status read_lines(json_t *all, const char *path, florin_error *err
     return st;
 }
 
-/* Results of every folder. */
-static florin_status read_results(json_t **all, const char *folders, florin_error *err)
+/* The lines of FILE in the first folder that has some. */
+static florin_status read_results(json_t **all, const char *folders, const char *file,
+                                  florin_error *err)
 {
     florin_status st = FLORIN_OK;
     char *folder;
     *all = json_array();
     for (size_t k = 0; !st && (folder = folder_at(folders, k)); k++) {
-        char *path = fl_path_join(folder, "results.jsonl");
+        char *path = fl_path_join(folder, file);
         if (path && fl_file_exists(path)) st = read_lines(*all, path, err);
         free(path);
         free(folder);
-        if (json_array_size(*all)) break; /* those beside the first folder that has some */
+        if (json_array_size(*all)) break;
     }
     return st;
 }
@@ -261,6 +262,40 @@ static void add_results(json_t *o, const json_t *all)
             json_object_set(o, copy[k], json_object_get(last, copy[k]));
 }
 
+/* The few-label curve: each size's plain means over the task's lines (one a seed) that have it, in the order of the
+ * first. Without a line the row has no "few". */
+static void add_few(json_t *o, const json_t *all)
+{
+    static const char *const figure[] = {"ours", "baseline", "low", "high"};
+    json_t *curve = json_array();
+    const json_t *line, *at;
+    size_t i, k;
+    json_array_foreach(all, i, line)
+    {
+        if (strcmp(fl_json_str(line, "task", ""), fl_json_str(o, "name", ""))) continue;
+        json_array_foreach(json_object_get(line, "few"), k, at)
+        {
+            json_t *sum = NULL, *one;
+            size_t j;
+            json_array_foreach(curve, j, one) if (fl_json_int(one, "n", 0) ==
+                                                  fl_json_int(at, "n", -1)) sum = one;
+            if (!sum) {
+                sum = json_pack("{s:I, s:i}", "n", fl_json_int(at, "n", 0), "seeds", 0);
+                json_array_append_new(curve, sum);
+            }
+            double seeds = (double)fl_json_int(sum, "seeds", 0);
+            for (size_t f = 0; f < FL_LEN(figure); f++)
+                json_object_set_new(sum, figure[f],
+                                    json_real((fl_json_num(sum, figure[f], 0) * seeds +
+                                               fl_json_num(at, figure[f], 0)) /
+                                              (seeds + 1)));
+            json_object_set_new(sum, "seeds", json_integer((json_int_t)seeds + 1));
+        }
+    }
+    if (json_array_size(curve)) json_object_set(o, "few", curve);
+    json_decref(curve);
+}
+
 static int by_data(const void *a, const void *b)
 {
     const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
@@ -271,11 +306,12 @@ static int by_data(const void *a, const void *b)
 florin_status fl_catalogue_list(json_t **out, const char *folders, florin_error *err)
 {
     files f = {.n = 0};
-    json_t *results = NULL, *at[TASKS_MAX];
+    json_t *results = NULL, *few = NULL, *at[TASKS_MAX];
     size_t n = 0;
     *out = NULL;
     florin_status st = list_files(&f, folders, err);
-    if (!st) st = read_results(&results, folders, err);
+    if (!st) st = read_results(&results, folders, "results.jsonl", err);
+    if (!st) st = read_results(&few, folders, "few.jsonl", err);
     for (; n < f.n && !st; n++) {
         fl_arena *arena = fl_arena_new(16384);
         fl_yaml *y = NULL;
@@ -285,6 +321,7 @@ florin_status fl_catalogue_list(json_t **out, const char *folders, florin_error 
             st = fl_fail(err, FLORIN_EINPUT, "%s: can't be listed: text that is not UTF-8",
                          f.path[n]);
         if (!st) add_results(at[n], results);
+        if (!st) add_few(at[n], few);
         fl_arena_free(arena);
     }
     if (!st) {
@@ -296,6 +333,7 @@ florin_status fl_catalogue_list(json_t **out, const char *folders, florin_error 
         json_decref(at[i]);
     }
     json_decref(results);
+    json_decref(few);
     files_free(&f);
     return st;
 }

@@ -11,7 +11,9 @@ florin_status fl_catalogue_find(char **path, const char *name, const char *folde
                                 florin_error *err);
 /* An array of {name, file, data, about, kind, label, population, metric, baseline, trivial, ours, low, high, paired: {value,
  * low, high}, signal, seeds, rows, positives, model}, by data and name; null what was not measured. A file of the same name in
- * a later folder is left out. */
+ * a later folder is left out. Where a few-label curve is stored (few.jsonl beside results.jsonl, written by bench/few.sh), `few`:
+ * an array by rising n of {n, ours, baseline, low, high, seeds}: mean AUC over the draws of n labelled examples of ours and of the
+ * better of logistic regression and trees on the fold; low, high: the interval of ours - baseline, paired by draw. No curve: no key. */
 florin_status fl_catalogue_list(json_t **out, const char *folders, florin_error *err);
 
 #endif
