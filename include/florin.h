@@ -506,13 +506,14 @@ FLORIN_CHECKED florin_status florin_scorer_stats(const florin_scorer *scorer,
 typedef struct {
     uint32_t size;
     florin_format format; /* of the explanation: text or JSON */
-    const char *file;     /* CSV, Parquet or JSON lines */
+    const char *file;     /* CSV, Parquet, JSON lines or SQLite */
     const char *out;      /* schema to write; NULL: the schema itself goes to ctx->write */
     const char *name;     /* of the schema; NULL: from the file's name */
+    const char *table;    /* of a SQLite file; NULL: the one with most rows */
 } florin_draft_options;
 #define FLORIN_DRAFT_INIT                                                                          \
     {                                                                                              \
-        sizeof(florin_draft_options), FLORIN_TEXT, NULL, NULL, NULL                                \
+        sizeof(florin_draft_options), FLORIN_TEXT, NULL, NULL, NULL, NULL                          \
     }
 FLORIN_CHECKED florin_status florin_draft(const florin_context *ctx,
                                           const florin_draft_options *opt, florin_error *err);

@@ -19,5 +19,17 @@ table() {
 table uci_credit uci_credit_default.csv 30000
 table completejourney completejourney_transactions_sample.csv 75000
 table amlsim amlsim_transactions.csv 120558
+table berka berka_dev.sqlite 49102
+# The same file by another of its tables, and both tables under one schema.
+if [ -e berka.yaml ]; then
+    path=$("$FLORIN_SOURCE/scripts/data.sh" berka_dev.sqlite)
+    ok "$FLORIN" draft "$path" --table loan --out loan.yaml
+    ok "$FLORIN" import loan.yaml --log loans --json
+    equal "$(json out.txt events) $(json out.txt entities.account)" "328 328"
+    fails 3 "no table 'loans'.* did you mean 'loan'" "$FLORIN" draft "$path" --table loans
+    sed "s#file: .*#file: \"$path\"#" "$FLORIN_SOURCE/examples/berka/bank.yaml" >bank.yaml
+    ok "$FLORIN" import bank.yaml --log bank --json
+    equal "$(json out.txt events) $(json out.txt labels) $(json out.txt rejected)" "49430 328 0"
+fi
 [ "$checked" -gt 0 ] || skip "none of the tables is there"
 done_testing

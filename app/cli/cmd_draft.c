@@ -12,6 +12,8 @@ int cmd_draft(cli *c, int argc, char **argv)
          "schema to write, with an explanation on standard output (default: the schema itself "
          "there)"},
         {"--name", CLI_TEXT, &o.name, "NAME", "name of the schema (default: the file's)"},
+        {"--table", CLI_TEXT, &o.table, "TABLE",
+         "table of a SQLite file (default: the one with most rows)"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;

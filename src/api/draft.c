@@ -70,7 +70,7 @@ florin_status florin_draft(const florin_context *ctx, const florin_draft_options
         return fl_fail(err, FLORIN_EUSAGE, "draft: name the table");
     fl_duck_options how = {0};
     florin_status st = fl_duck_open(&db, &how, ctx, err);
-    if (!st) st = fl_draft_profile(&d, db, opt->file, err);
+    if (!st) st = fl_draft_profile(&d, db, opt->file, opt->table, err);
     if (st) goto done;
     fl_draft_guess(&d);
     default_name(opt->name ? opt->name : opt->file, name);

@@ -80,10 +80,15 @@ static void set(fl_draft_column *c, fl_draft_role role, const char *why)
     snprintf(c->why, sizeof c->why, "%s", why);
 }
 
-static void note(fl_draft *d, const char *line)
+FL_PRINTF(2, 3) static void note(fl_draft *d, const char *fmt, ...)
 {
-    size_t n = strlen(d->notes);
-    snprintf(d->notes + n, sizeof d->notes - n, "%s\n", line);
+    size_t n = strlen(d->notes), room = sizeof d->notes - n;
+    va_list list;
+    if (room < 3) return;
+    va_start(list, fmt);
+    vsnprintf(d->notes + n, room - 1, fmt, list);
+    va_end(list);
+    strcat(d->notes + n, "\n");
 }
 
 static bool undecided(const fl_draft_column *c)
@@ -167,7 +172,7 @@ static const char *tick_of(const fl_draft_column *c)
 static void note_ambiguous_day(fl_draft *d, const fl_draft_column *c)
 {
     if (!strncmp(c->format, "%m/%d", 5) || !strncmp(c->format, "%m-%d", 5))
-        note(d, "If days stand before months in the time, swap %m and %d in its format.");
+        note(d, "If days stand before months in the time, swap %%m and %%d in its format.");
 }
 
 static void guess_time(fl_draft *d)
@@ -496,7 +501,7 @@ static void guess_rest(fl_draft *d)
             set(c, FL_DRAFT_NUMBER, "numbers with a comma before the fraction");
         else if (c->numbers == c->values && (c->whole < c->values || c->distinct > 1000) &&
                  !names(c->name, "code mcc zip postcode id type category invoiceno invoice basket "
-                                 "product stock item sku week"))
+                                 "product stock item sku week account iban"))
             set(c, FL_DRAFT_NUMBER, "many different numbers");
         else if (c->length > 25 && c->distinct > d->rows / 50)
             set(c, FL_DRAFT_TEXT, "long and varied");
@@ -520,8 +525,23 @@ static void limit(fl_draft *d, fl_draft_role role, uint32_t max, const char *why
         if (d->column[i].role == role && ++n > max) set(&d->column[i], FL_DRAFT_IGNORE, why);
 }
 
+/* A file of several tables is drafted by one of them. */
+static void note_tables(fl_draft *d)
+{
+    const fl_sqlite_copy *q = &d->relation.sqlite;
+    if (q->others)
+        note(d,
+             "Drafted is table %.64s. Others: %s. `florin draft FILE --table NAME` drafts one of "
+             "them; "
+             "a schema may read several.",
+             q->table, q->others);
+    for (const char *p = q->left_out; p && *p; p += strcspn(p, "\n") + 1)
+        note(d, "Can't be read and is left out: %.*s.", (int)strcspn(p, "\n"), p);
+}
+
 void fl_draft_guess(fl_draft *d)
 {
+    note_tables(d);
     for (uint32_t i = 0; i < d->relation.columns; i++) {
         fl_draft_column *c = &d->column[i];
         field_name(c);

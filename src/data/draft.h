@@ -66,7 +66,9 @@ typedef struct {
     char notes[2048];    /* what the user should look at, one line each */
 } fl_draft;
 
-florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, florin_error *err);
+/* table: of a SQLite file; NULL: the one with most rows. */
+florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, const char *table,
+                               florin_error *err);
 void fl_draft_guess(fl_draft *d);
 /* The YAML with comments. file: as it is to stand in the schema. */
 void fl_draft_write(const fl_draft *d, const char *name, const char *file, fl_buf *out);

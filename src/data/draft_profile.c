@@ -208,14 +208,16 @@ static florin_status find_format(fl_draft_column *c, fl_duck *db, florin_error *
     return FLORIN_OK;
 }
 
-florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, florin_error *err)
+florin_status fl_draft_profile(fl_draft *d, fl_duck *db, const char *path, const char *table,
+                               florin_error *err)
 {
     fl_duck_result *r = NULL;
     memset(d, 0, sizeof *d);
     d->price = d->quantity = d->owner = -1;
     d->tick = "days";
     memcpy(d->currency, "EUR", 4);
-    florin_status st = fl_source_relation(&d->relation, db, NULL, NULL, path, err);
+    fl_source named = {.table = table, .header = true, .label_of = -1};
+    florin_status st = fl_source_relation(&d->relation, db, NULL, table ? &named : NULL, path, err);
     if (st) return st;
     d->column = fl_calloc(d->relation.columns ? d->relation.columns : 1, sizeof *d->column);
     char *sql = fl_asprintf("CREATE TEMP TABLE sample AS SELECT * FROM %s LIMIT %d",

@@ -224,6 +224,11 @@ void fl_draft_write(const fl_draft *d, const char *name, const char *file, fl_bu
     fl_buf_puts(b, "\nsources:\n  event:\n    file: ");
     scalar(b, file);
     fl_buf_puts(b, "\n");
+    if (d->relation.sqlite.table) {
+        fl_buf_puts(b, "    table: ");
+        scalar(b, d->relation.sqlite.table);
+        fl_buf_puts(b, "\n");
+    }
     if (!d->relation.header)
         fl_buf_puts(b, "    header: false                           # the first line is data\n");
     const fl_draft_column *id = part(d, FL_DRAFT_ID, 0);

@@ -103,6 +103,11 @@ void *fl_duck_native(fl_duck *d)
     return d->con;
 }
 
+const florin_context *fl_duck_context(const fl_duck *d)
+{
+    return d->ctx;
+}
+
 /* DuckDB's message as one line: what stands before the first empty line, without its list of settings and remedies, and
  * without what it quotes of the table, which may be somebody's data. */
 static void one_line(fl_buf *b, const char *message)

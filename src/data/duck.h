@@ -19,6 +19,7 @@ florin_status fl_duck_open(fl_duck **out, const fl_duck_options *opt, const flor
 void fl_duck_close(fl_duck *db);
 /* duckdb_connection, for other files of this folder. */
 void *fl_duck_native(fl_duck *db);
+const florin_context *fl_duck_context(const fl_duck *db); /* that it was opened with */
 florin_status fl_duck_exec(fl_duck *db, const char *sql, florin_error *err);
 /* Streams a result in chunks. select_only: exactly one statement, and it is a SELECT. */
 florin_status fl_duck_query(fl_duck_result **out, fl_duck *db, const char *sql, bool select_only,

@@ -73,8 +73,7 @@ uint64_t fl_plain_rows(const fl_plain *p)
 
 /* ---- what is plain ---- */
 
-/* UTF-8 (RFC 3629: no overlong forms, no surrogates). */
-static bool is_utf8(const uint8_t *s, const uint8_t *end)
+bool fl_plain_utf8(const uint8_t *s, const uint8_t *end)
 {
     while (s < end) {
         uint32_t c = *s++, more = c < 0x80 ? 0 : c < 0xc2 ? 9 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
@@ -115,7 +114,7 @@ static bool plain_bytes(const fl_plain *p, const char *text, size_t n)
         plain = plain && s[i] != quote && s[i] != escape && s[i] != '"' && s[i] != '\r' && s[i];
         high |= s[i] >= 0x80;
     }
-    return plain && (!high || is_utf8(s, s + n));
+    return plain && (!high || fl_plain_utf8(s, s + n));
 }
 
 /* ---- cutting ---- */

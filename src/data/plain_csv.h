@@ -45,4 +45,7 @@ void fl_plain_block_free(fl_plain_block *b);
 bool fl_plain_split(const fl_plain *p, const char *text, size_t bytes, uint32_t lines,
                     fl_duck_cell *cells, size_t stride);
 
+/* Is [s, end) UTF-8 (RFC 3629: no overlong forms, no surrogates)? */
+bool fl_plain_utf8(const uint8_t *s, const uint8_t *end);
+
 #endif

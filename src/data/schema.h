@@ -54,6 +54,7 @@ typedef struct {
 typedef struct {
     const char *name;      /* event type: payment, refund, login, invoice_line ... */
     const char *file;      /* default path, relative to the schema's folder; may be NULL */
+    const char *table;     /* of a SQLite file; NULL: its only one */
     const char *format;    /* csv, parquet, json */
     const char *delimiter; /* csv: NULL = sniff; "space" = runs of blanks */
     bool header;

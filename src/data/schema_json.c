@@ -50,11 +50,11 @@ static json_t *source_json(const fl_schema *s, const fl_source *src)
     json_t *o = json_object();
     bool ok =
         o && put_text(o, "name", src->name) && put_text(o, "file", src->file) &&
-        put_text(o, "format", src->format) && put_text(o, "delimiter", src->delimiter) &&
-        put(o, "header", json_boolean(src->header)) && put_text(o, "where", src->where) &&
-        put_text(o, "time_format", src->time_format) && put_expr(o, "id", &src->id) &&
-        put_expr(o, "time", &src->time) && put_expr(o, "amount", &src->amount) &&
-        put_expr(o, "currency", &src->currency) &&
+        put_text(o, "table", src->table) && put_text(o, "format", src->format) &&
+        put_text(o, "delimiter", src->delimiter) && put(o, "header", json_boolean(src->header)) &&
+        put_text(o, "where", src->where) && put_text(o, "time_format", src->time_format) &&
+        put_expr(o, "id", &src->id) && put_expr(o, "time", &src->time) &&
+        put_expr(o, "amount", &src->amount) && put_expr(o, "currency", &src->currency) &&
         put_exprs(o, "entities", src->entity, s->kind[0].name, sizeof s->kind[0], s->kinds) &&
         put_exprs(o, "categories", src->category, s->category[0].name, sizeof s->category[0],
                   s->categories) &&
@@ -172,6 +172,7 @@ static void get_source(reader *r, fl_source *src, const json_t *o)
     src->name = get_text(r, o, "name");
     if (!src->name) bad(r, "a source has no name");
     src->file = get_text(r, o, "file");
+    src->table = get_text(r, o, "table");
     src->format = get_text(r, o, "format");
     src->delimiter = get_text(r, o, "delimiter");
     src->header = fl_json_bool(o, "header", true);

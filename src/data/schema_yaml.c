@@ -334,7 +334,7 @@ static florin_status load_source(loader *l, const char *name, const fl_yaml *y)
     static const char *const known[] = {
         "file",  "format", "delimiter", "header",    "where",      "id",
         "time",  "amount", "currency",  "entities",  "categories", "numbers",
-        "texts", "marks",  "labels",    "labels_of", "ignore"};
+        "texts", "marks",  "labels",    "labels_of", "ignore",     "table"};
     static const char *const time_extra[] = {"format"};
     fl_schema *s = l->s;
     if (s->sources == FL_SOURCES_MAX) return too_many(l, y, "sources", FL_SOURCES_MAX);
@@ -346,6 +346,7 @@ static florin_status load_source(loader *l, const char *name, const fl_yaml *y)
     fl_source *src = &s->source[s->sources];
     *src = (fl_source){.name = name, .header = true, .label_of = -1, .label_event = -1};
     st = fl_yaml_str(y, "file", &src->file, l->err);
+    if (!st) st = fl_yaml_str(y, "table", &src->table, l->err);
     if (!st) st = fl_yaml_str(y, "format", &src->format, l->err);
     if (!st) st = fl_yaml_str(y, "delimiter", &src->delimiter, l->err);
     if (!st) st = fl_yaml_bool(y, "header", &src->header, l->err);

@@ -2,6 +2,7 @@
  * runs of blanks, CR line ends, encodings, and whether this is a table at all. */
 #include "data/source.h"
 #include "base/file.h"
+#include "base/sqlite.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 
 enum { HEAD_BYTES = 65536, COLUMNS_MAX = 4096 };
 
-typedef enum { TABLE_CSV, TABLE_BLANKS, TABLE_PARQUET, TABLE_JSON } table_kind;
+typedef enum { TABLE_CSV, TABLE_BLANKS, TABLE_PARQUET, TABLE_JSON, TABLE_SQLITE } table_kind;
 
 typedef struct {
     table_kind kind;
@@ -38,7 +39,8 @@ static florin_status read_head(look *l, const char *path, florin_error *err)
     florin_status st = FLORIN_OK;
     if (fstat(fd, &sb)) st = fl_fail(err, FLORIN_EIO, "%s: %s", path, strerror(errno));
     else if (S_ISDIR(sb.st_mode))
-        st = fl_fail(err, FLORIN_EINPUT, "%s: is a folder; name a CSV, Parquet or JSON file", path);
+        st = fl_fail(err, FLORIN_EINPUT,
+                     "%s: is a folder; name a CSV, Parquet, JSON or SQLite file", path);
     l->head = st ? NULL : fl_calloc(HEAD_BYTES + 1, 1);
     if (!st && !l->head) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
     ssize_t n = st ? 0 : read(fd, l->head, HEAD_BYTES);
@@ -120,6 +122,20 @@ static bool is_json_lines(const look *l)
     return false;
 }
 
+/* A packed SQLite file, by its name: packed, it does not show what it is. */
+static bool is_packed_sqlite(const char *path)
+{
+    static const char *const end[] = {".sqlite", ".sqlite3", ".db", ".db3"};
+    bool is = false;
+    for (size_t i = 0; i < FL_LEN(end); i++) {
+        char *gz = fl_asprintf("%s.gz", end[i]), *zst = fl_asprintf("%s.zst", end[i]);
+        is = is || (gz && has_ending(path, gz)) || (zst && has_ending(path, zst));
+        free(gz);
+        free(zst);
+    }
+    return is;
+}
+
 static florin_status look_at(look *l, const fl_source *src, const char *path, florin_error *err)
 {
     memset(l, 0, sizeof *l);
@@ -128,6 +144,20 @@ static florin_status look_at(look *l, const fl_source *src, const char *path, fl
     const uint8_t *b = (const uint8_t *)l->head;
     size_t n = l->head_len;
     bool packed = has_ending(path, ".gz") || has_ending(path, ".zst");
+    if (fl_sqlite_is(b, n)) {
+        l->kind = TABLE_SQLITE;
+        return FLORIN_OK;
+    }
+    if (is_packed_sqlite(path))
+        return fl_fail(
+            err, FLORIN_EINPUT,
+            "%s: a SQLite file is read where its parts lie, so not packed: unpack it first "
+            "(zstd -d or gunzip)",
+            path);
+    if (src && src->table)
+        return fl_fail(err, FLORIN_EINPUT,
+                       "%s: no SQLite file, so it has no table '%s': leave the table out", path,
+                       src->table);
     if ((src && src->format && !strcmp(src->format, "parquet")) ||
         (n >= 4 && !memcmp(b, "PAR1", 4))) {
         l->kind = TABLE_PARQUET;
@@ -147,8 +177,8 @@ static florin_status look_at(look *l, const fl_source *src, const char *path, fl
         return FLORIN_OK;
     }
     if (memchr(b, 0, n))
-        return fl_fail(err, FLORIN_EINPUT, "%s: binary data; name a CSV, Parquet or JSON file",
-                       path);
+        return fl_fail(err, FLORIN_EINPUT,
+                       "%s: binary data; name a CSV, Parquet, JSON or SQLite file", path);
     if (!is_utf8(b, n)) l->encoding = "latin-1";
     l->cr = memchr(b, '\r', n) && !memchr(b, '\n', n);
     bool blanks = src && src->delimiter ? !strcmp(src->delimiter, "space") : is_blanks(l);
@@ -458,7 +488,11 @@ static florin_status file_relation(fl_relation *r, fl_duck *db, look *l, const f
     size_t cap[3] = {0};
     florin_status st = FLORIN_OK;
     r->text = l->kind == TABLE_CSV;
-    if (l->kind == TABLE_CSV) {
+    if (l->kind == TABLE_SQLITE) {
+        st = fl_sqlite_copy_table(&r->sqlite, db, path, src ? src->table : NULL, !src, err);
+        if (!st) fl_buf_puts(&from, r->sqlite.from);
+        if (!st && !from.failed) st = describe(r, cap, db, from.data, path, err);
+    } else if (l->kind == TABLE_CSV) {
         l->padded = true;
         csv_call(&from, l, src, path, false);
         st = from.failed ? FLORIN_OK : describe(r, cap, db, from.data, path, err);
@@ -484,6 +518,15 @@ static florin_status file_relation(fl_relation *r, fl_duck *db, look *l, const f
     return st;
 }
 
+/* Why a column of a SQLite table was left out, to the end of the line; NULL: it was not. */
+static const char *left_out(const fl_relation *r, const char *column)
+{
+    size_t n = strlen(column);
+    for (const char *p = r->sqlite.left_out; p && *p; p += strcspn(p, "\n") + 1)
+        if (!strncmp(p, column, n) && !strncmp(p + n, ": ", 2)) return p + n + 2;
+    return NULL;
+}
+
 static florin_status check_expr(const fl_relation *r, const fl_schema *schema, const fl_expr *e,
                                 const char *path, florin_error *err)
 {
@@ -491,6 +534,13 @@ static florin_status check_expr(const fl_relation *r, const fl_schema *schema, c
         bool found = false;
         for (uint32_t c = 0; c < r->columns; c++) found |= !strcmp(r->name[c], e->columns[i]);
         if (found) continue;
+        const char *why = left_out(r, e->columns[i]);
+        if (why)
+            return fl_fail(err, FLORIN_EINPUT,
+                           "%s: column '%s' (%s line %u) can't be used: %.*s; leave it out of the "
+                           "schema, or store it as text in UTF-8",
+                           path, e->columns[i], schema->path ? schema->path : "schema", e->line,
+                           (int)strcspn(why, "\n"), why);
         const char *near = fl_nearest(e->columns[i], (const char *const *)r->name, r->columns);
         fl_buf all = {0};
         for (uint32_t c = 0; c < r->columns && all.len < 400; c++)
@@ -561,8 +611,8 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
                                     : file_relation(out, db, &l, src, path, err);
     out->header = src ? src->header : out->columns && strcmp(out->name[0], "column0") != 0;
     out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && out->header ? 2 : 1;
-    if (!st && src) st = check_columns(out, schema, src, path, err);
-    if (!st) out->rows = count_rows(&l, db, path);
+    if (!st && src && schema) st = check_columns(out, schema, src, path, err);
+    if (!st) out->rows = l.kind == TABLE_SQLITE ? out->sqlite.rows : count_rows(&l, db, path);
     free(l.head);
     if (st) fl_relation_free(out);
     return st;
@@ -607,5 +657,6 @@ void fl_relation_free(fl_relation *r)
     free(r->name);
     free(r->type);
     free(r->sql);
+    fl_sqlite_copy_free(&r->sqlite);
     memset(r, 0, sizeof *r);
 }

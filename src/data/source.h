@@ -4,12 +4,14 @@
  * Parquet and JSON: the file's own type), and "X" with the type that sniffing found (a cell that does not fit is
  * NULL). So `amount: Price` can report the text that is not a number, and `{sql: "Quantity * Price"}` just works.
  * A structure inside a cell (JSON, Parquet) becomes columns of its own, named "outer.inner", to any depth.
- * CSV of any delimiter, runs of blanks, byte order mark, UTF-16 or Latin-1, CR, LF or CRLF; Parquet; JSON lines or array. */
+ * CSV of any delimiter, runs of blanks, byte order mark, UTF-16 or Latin-1, CR, LF or CRLF; Parquet; JSON lines or array; a table
+ * of a SQLite file (sqlite_table.h says how its columns are typed). */
 #ifndef FL_SOURCE_H
 #define FL_SOURCE_H
 
 #include "data/duck.h"
 #include "data/schema.h"
+#include "data/sqlite_table.h"
 
 typedef struct {
     char *
@@ -23,10 +25,11 @@ typedef struct {
     bool header;      /* names come from the file's first line, or from the file's own schema */
     uint32_t
         first; /* line number of the first data row in a text file (2 with a header), 1 in others */
+    fl_sqlite_copy sqlite; /* of a SQLite file: its table, the others, what was left out */
 } fl_relation;
 
 /* src says how to read (format, delimiter, header) and is checked: a column that it names and the file lacks is
- * FLORIN_EINPUT with the nearest name. src NULL: find out everything. Missing, empty, binary, unreadable files and
+ * FLORIN_EINPUT with the nearest name. src NULL: find out everything. schema NULL: nothing is checked. Missing, empty, binary, unreadable files and
  * folders are refused in one clear line. */
 florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema *schema,
                                  const fl_source *src, const char *path, florin_error *err);
