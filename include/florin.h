@@ -592,6 +592,35 @@ typedef struct {
 FLORIN_CHECKED florin_status florin_tasks(const florin_context *ctx,
                                           const florin_tasks_options *opt, florin_error *err);
 
+/* --- similar: who is alike, what they share --- */
+
+typedef struct {
+    uint32_t size;
+    florin_format format;
+    const char *log, *model;
+    const char *entity; /* kind that is compared; NULL: events */
+    const char *id;     /* of the entity that others should be like */
+    const char *event;  /* id of the event that others should be like */
+    const char *at;     /* entities as known at this moment; NULL: end of the log */
+    const char *by;     /* "embedding" (NULL, where there is one), "fold", "both" */
+    const char *pool;   /* of an entity's states: "mean" (NULL), "last" */
+    const char *judge;  /* a category field, or "same"; NULL: neighbours are shown */
+    const char *tier;
+    uint32_t top, least, draws, segments; /* 0: 10 neighbours; 1 event (judge: 10); 300; none */
+    uint64_t seed;
+} florin_similar_options;
+#define FLORIN_SIMILAR_INIT                                                                        \
+    {                                                                                              \
+        sizeof(florin_similar_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL,     \
+            NULL, NULL, NULL, 0, 0, 0, 0, 0                                                        \
+    }
+
+/* Nearest neighbours by cosine of standardised vectors, exact, each with what it shares with the one asked for, the rarest
+ * first; with `segments` groups of alike entities; with `judge` how well likeness finds what it should. To ctx->write.
+ * Errors: FLORIN_EINPUT an unknown entity or event (the nearest ids are named), FLORIN_ENOMEM past memory_bytes. */
+FLORIN_CHECKED florin_status florin_similar(const florin_context *ctx,
+                                            const florin_similar_options *opt, florin_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -65,6 +65,7 @@ int cmd_simulate(cli *c, int argc, char **argv);
 int cmd_features(cli *c, int argc, char **argv);
 int cmd_pretrain(cli *c, int argc, char **argv);
 int cmd_embed(cli *c, int argc, char **argv);
+int cmd_similar(cli *c, int argc, char **argv);
 int cmd_fit(cli *c, int argc, char **argv);
 int cmd_eval(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);

@@ -31,6 +31,10 @@ const cli_command cli_commands[] = {
      cmd_pretrain},
     {"embed", "vectors of entities at a date, or of every event", "LOG --model M --out FILE [--entity KIND] [--at TIME]",
      "florin embed bank.log --model bank.florin --entity card --at 2025-05-01 --out cards.parquet", cmd_embed},
+    {"similar", "who is alike, and what they share", "LOG --model M --entity KIND --id ID | --event ID | --judge WHAT",
+     "florin similar bank.log --model bank.florin --entity card --id c0000007\n"
+     "florin similar bank.log --model bank.florin --entity merchant --segments 4\n"
+     "florin similar bank.log --model bank.florin --entity merchant --judge category --draws 100", cmd_similar},
     {"fit", "fit a task's head and judge it", "LOG --task TASK.yaml [--model MODEL] --out MODEL",
      "florin fit bank.log --task examples/tasks/fraud.yaml --model bank.florin --out fraud.florin\n"
      "florin fit bank.log --task examples/tasks/churn_30d.yaml --out churn.florin  # on the fold alone", cmd_fit},
