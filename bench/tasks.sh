@@ -22,15 +22,20 @@ catalogue=$work/catalogue.json
 "$florin" tasks --folder "$tasks" --json >"$catalogue"
 
 # folder DATA: a name for files, of the first words; until DATA: pretraining sees nothing at or after it
-folder() { case $1 in simulated) echo simulated ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; esac; }
+folder() { case $1 in simulated) echo simulated ;; simulated,*) echo simulated_blind ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; esac; }
 file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; completejourney) echo completejourney_transactions_sample.csv ;; uci_credit) echo uci_credit_default.csv ;; handbook) echo handbook_transactions.csv ;; berka) echo berka_dev.sqlite ;; esac; }
-until_of() { case $1 in simulated) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; berka) echo 1993-12-31 ;; esac; }
+until_of() { case $1 in simulated*) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; berka) echo 1993-12-31 ;; esac; }
 # make_log NAME: $work/NAME, once
 make_log() {
     [ ! -e "$work/$1.made" ] || return 0
     rm -rf "$work/${1:?}"
     if [ "$1" = simulated ]; then
         "$florin" simulate --events 400000 --days 180 --seed 1 --out "$work/$1" --quiet >/dev/null
+    elif [ "$1" = simulated_blind ]; then # the same world, its merchants' categories no input
+        "$florin" simulate --events 400000 --days 180 --seed 1 --csv "$work/csv" --quiet >/dev/null
+        sed -E 's/category: category( |,|$)/category: {column: category, after: true}\1/' "$work/csv/schema.yaml" >"$work/csv/blind.yaml"
+        "$florin" import "$work/csv/blind.yaml" --log "$work/$1" --quiet >/dev/null
+        rm -r "$work/csv"
     else
         local csv schema=$root/examples/$1/schema.yaml
         [ "$1" != berka ] || schema=$root/examples/berka/bank.yaml # with the loans
@@ -70,6 +75,9 @@ figures() {
         own=differences.$((s * 4 - 4))
         printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" "systems.$s.metrics.$2.value")" \
             "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"
+    elif [ "$2" = precision_at_10 ] || [ "$2" = recall_at_1 ]; then # of likeness, against the fold's
+        printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" trivial.metrics."$2".value)" \
+            "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"
     else
         printf '"trivial":%s,"paired":%s,"paired_low":%s,"paired_high":%s,' "$(number "$1" trivial.metrics."$2".value)" \
             "$(number "$1" $own.value)" "$(number "$1" $own.low)" "$(number "$1" $own.high)"
@@ -105,7 +113,7 @@ measure() {
     sort "$scratch/kept" >"$results.new"
     mv "$results.new" "$results"
     echo "$name, seed $3: $metric $(number "$work/$name.json" "systems.0.metrics.$metric.value")"
-    [ "$2" = simulated ] || "$root/bench/look.sh" tasks "$(cat "$tasks/$name.yaml" "$work/$2_$3.florin" | sha256sum | cut -c1-16)" \
+    [[ $2 == simulated* ]] || "$root/bench/look.sh" tasks "$(cat "$tasks/$name.yaml" "$work/$2_$3.florin" | sha256sum | cut -c1-16)" \
         "$name seed $3: $metric $(number "$work/$name.json" "systems.0.metrics.$metric.value")"
 }
 for seed in ${SEEDS:-1}; do

@@ -21,7 +21,8 @@ int cmd_similar(cli *c, int argc, char **argv)
         {"--least", CLI_INT, &least, "N", "leave out entities with fewer events"},
         {"--segments", CLI_INT, &segments, "K", "groups of alike entities, each described"},
         {"--judge", CLI_TEXT, &o.judge, "WHAT",
-         "a category field: do neighbours share it? same: does one half of a history find the other?"},
+         "a category field: do neighbours share it? same: does one half of a history find the "
+         "other?"},
         {"--draws", CLI_INT, &draws, "N", "of the bootstrap of --judge (default 300)"},
         {"--seed", CLI_INT, &seed, "N", "of --judge and --segments"},
         {"--tier", CLI_TEXT, &o.tier, "NAME", "pin the kernels: ref, avx2 or avx512"},

@@ -1,6 +1,7 @@
 /* florin_fit and florin_eval: a task, a log and a model (or none: the fold alone) in; a head and honest figures out. */
 #include "base/file.h"
 #include "base/json.h"
+#include "similar/judge.h"
 #include "task/catalogue.h"
 #include "task/eval.h"
 #include "task/items.h"
@@ -318,9 +319,25 @@ static florin_status open_all(const florin_context *ctx, const florin_fit_option
     return st ? st : check_options(opt, t, *m, err);
 }
 
+/* A task of likeness: nothing is fitted, all is judged. */
+static florin_status alike(const florin_context *ctx, const florin_fit_options *opt, json_t **j,
+                           const fl_task *t, const fl_model *m, const fl_log *log,
+                           florin_error *err)
+{
+    if (opt->finetune || opt->auto_minutes > 0 || opt->scores || opt->validate_only)
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "task %s asks who is alike: it has no head to choose, fine-tune or score",
+                       t->name);
+    fl_alike a = fl_alike_of_task(t);
+    a.draws = opt->draws;
+    a.seed = opt->seed;
+    return fl_alike_judge(j, &a, m, log, ctx, err);
+}
+
 static void finish(const florin_context *ctx, const florin_fit_options *opt, const json_t *j)
 {
     if (opt->format == FLORIN_JSON) fl_json_write(ctx, j);
+    else if (!strcmp(fl_json_str(j, "kind", ""), "similarity")) fl_alike_text(ctx, j);
     else write_text(ctx, j);
 }
 
@@ -369,6 +386,7 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .auto_minutes = opt->auto_minutes};
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
+    else if (!st && t.answer == FL_TASK_ALIKE) st = alike(ctx, opt, &j, &t, m, log, err);
     else if (!st && opt->finetune) st = finetune(ctx, opt, &j, &t, m, log, &o, err);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
     if (!st && j && t.answer != FL_TASK_BINARY && opt->out)
@@ -395,7 +413,8 @@ florin_status florin_eval(const florin_context *ctx, const florin_fit_options *o
     json_t *j = NULL;
     florin_status st = open_all(ctx, opt, "", &log, &t, &m, err);
     const fl_eval_options o = {.scores = opt->scores, .draws = opt->draws, .seed = opt->seed};
-    if (!st) st = fl_eval(&j, &t, m, log, &o, ctx, err);
+    if (!st && t.answer == FL_TASK_ALIKE) st = alike(ctx, opt, &j, &t, m, log, err);
+    else if (!st) st = fl_eval(&j, &t, m, log, &o, ctx, err);
     if (!st && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st) finish(ctx, opt, j);
     json_decref(j);

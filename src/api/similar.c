@@ -282,8 +282,8 @@ static json_t *like_event(const job *j, const fl_like_event *e)
 
     fl_time_format(e->event.time_us, time);
     json_t *o =
-        json_pack("{s:s%, s:f, s:s, s:s, s:o}", "id", id, n, "similarity", (double)e->cosine, "time",
-                  time, "type", fl_log_schema(j->log)->source[e->event.type].name, "shared",
+        json_pack("{s:s%, s:f, s:s, s:s, s:o}", "id", id, n, "similarity", (double)e->cosine,
+                  "time", time, "type", fl_log_schema(j->log)->source[e->event.type].name, "shared",
                   shared_json(e->shared, e->shares));
     if (o && e->event.amount_minor != FL_AMOUNT_NONE)
         json_object_set_new(o, "amount_minor", json_integer(e->event.amount_minor));
@@ -415,8 +415,8 @@ florin_status florin_similar(const florin_context *ctx, const florin_similar_opt
     if (!st && opt->entity) st = find_kind(&j, err);
     if (!st) st = fl_model_open(&j.model, opt->model, opt->tier, err);
     if (!st) st = fl_schema_same(fl_model_schema(j.model), fl_log_schema(j.log), err);
-    bool states = !st && fl_model_network(j.model) &&
-                  (!opt->entity || fl_crowd_stream(j.model, j.kind) >= 0);
+    bool states =
+        !st && fl_model_network(j.model) && (!opt->entity || fl_crowd_stream(j.model, j.kind) >= 0);
     if (!st && !opt->by) j.by = states ? FL_BY_EMBEDDING : FL_BY_FOLD;
     if (!st)
         st = opt->judge    ? judge_mode(&j, err)

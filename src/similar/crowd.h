@@ -20,7 +20,7 @@ typedef struct {
     uint32_t *entity;          /* [n] number in the log, rising */
     uint32_t *events;          /* [n] */
     float *state;              /* [n][states] */
-    float *fold;               /* [n][folds] features of fl_fold_read, then days since the last event */
+    float *fold; /* [n][folds] features of fl_fold_read, then days since the last event */
 } fl_crowd;
 
 /* FLORIN_EINPUT when fewer than two entities are left; FLORIN_ENOMEM past the context's memory. */

@@ -66,9 +66,9 @@ florin_status fl_like_entities(fl_like_entity *out, uint32_t *n, uint32_t k, uin
         uint32_t p = near[i].item;
         codes_of(other, c, p);
         out[i] = (fl_like_entity){.place = p, .cosine = near[i].cosine};
-        out[i].shares = fl_traits_shared(t, crowd->fold + (size_t)place * crowd->folds,
-                                         crowd->fold + (size_t)p * crowd->folds, mine, other,
-                                         out[i].shared);
+        out[i].shares =
+            fl_traits_shared(t, crowd->fold + (size_t)place * crowd->folds,
+                             crowd->fold + (size_t)p * crowd->folds, mine, other, out[i].shared);
     }
 done:
     fl_traits_free(t);

@@ -153,8 +153,8 @@ static void finish_batch(cut *c, uint32_t n)
         if (e == FL_NONE) continue;
         float w = 1.0f / (float)++c->count[e], *p = c->pooled + (size_t)e * c->h;
         const float *h = c->item[i].row + at;
-        c->last[e] = c->count[e] == 1 || c->event[i].time_us > c->last[e] ? c->event[i].time_us
-                                                                          : c->last[e];
+        c->last[e] =
+            c->count[e] == 1 || c->event[i].time_us > c->last[e] ? c->event[i].time_us : c->last[e];
         for (uint32_t d = 0; d < c->h; d++) p[d] += w * (h[d] - p[d]);
     }
 }
@@ -199,9 +199,8 @@ static florin_status collect(fl_crowd *out, cut *c, florin_error *err)
     for (uint32_t e = 0; e < c->halves && !st; e++) {
         if (c->count[e & ~1u] < o->least || c->count[e | 1] < o->least) continue;
         const fl_state *state =
-            c->stream < 0
-                ? NULL
-                : (fl_state *)(void *)(c->state[c->stream] + (size_t)e * c->state_bytes);
+            c->stream < 0 ? NULL
+                          : (fl_state *)(void *)(c->state[c->stream] + (size_t)e * c->state_bytes);
         fl_model_entity_row(c->m, o->kind, &c->record[o->kind][e], state, c->last[e], o->at_us,
                             row);
         fl_crowd_put(out, at, row, o->pool == FL_POOL_MEAN ? c->pooled + (size_t)e * c->h : NULL);

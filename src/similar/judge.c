@@ -11,7 +11,6 @@ static const char *const NAME[SYSTEMS] = {"florin", "fold", "chance"};
 
 typedef struct {
     const fl_kernels *kernels;
-    const fl_crowd *crowd;
     const uint32_t *code; /* of a category; NULL: halves */
     const float *vectors, *other;
     uint32_t width, n; /* that ask; halves: pairs */
@@ -78,11 +77,8 @@ static florin_status ask(float *out, const fl_crowd *c, const uint32_t *code, fl
                          const fl_model *m, const florin_context *ctx, florin_error *err)
 {
     float *x = NULL;
-    asking a = {.kernels = fl_model_kernels(m),
-                .crowd = c,
-                .code = code,
-                .n = code ? c->n : c->n / 2,
-                .out = out};
+    asking a = {
+        .kernels = fl_model_kernels(m), .code = code, .n = code ? c->n : c->n / 2, .out = out};
     florin_status st = fl_near_vectors(&x, &a.width, c, by, err);
     if (!st && !code) st = part_halves(&x, a.n, a.width, err);
     if (st) goto done;
@@ -132,8 +128,7 @@ static const char *by_word(fl_by by)
                                  : "the network's states and the fold's features";
 }
 
-static json_t *result(const fl_alike *a, const answers *x, const fl_interval *f,
-                      const fl_log *log, const fl_crowd *c)
+static json_t *result(const fl_alike *a, const answers *x, const fl_interval *f, const fl_log *log)
 {
     static const char *const metric[2][HITS] = {{"recall_at_1", "recall_at_10"},
                                                 {"precision_at_10", NULL}};
@@ -149,27 +144,25 @@ static json_t *result(const fl_alike *a, const answers *x, const fl_interval *f,
             json_object_set_new(m, metric[a->of >= 0][h], fl_result_interval(&f[k * x->hits + h]));
         snprintf(label, sizeof label, "%s",
                  k == CHANCE ? "neighbours drawn by chance" : by_word(k ? FL_BY_FOLD : a->by));
-        json_array_append_new(systems,
-                              json_pack("{s:s, s:s, s:o}", "name", NAME[k], "label", label,
-                                        "metrics", m));
+        json_array_append_new(
+            systems, json_pack("{s:s, s:s, s:o}", "name", NAME[k], "label", label, "metrics", m));
         for (uint32_t h = 0; k && h < x->hits; h++)
-            json_array_append_new(
-                differences, fl_result_difference(NAME[OURS], NAME[k], metric[a->of >= 0][h],
-                                                  &f[(x->systems + k - 1) * x->hits + h]));
+            json_array_append_new(differences,
+                                  fl_result_difference(NAME[OURS], NAME[k], metric[a->of >= 0][h],
+                                                       &f[(x->systems + k - 1) * x->hits + h]));
     }
     trivial = json_pack("{s:s, s:O, s:[O]}", "name", NAME[FOLD], "metrics",
                         json_object_get(json_array_get(systems, FOLD), "metrics"), "differences",
                         json_array_get(differences, 0));
-    json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:{s:s, s:s, s:I, s:I}, s:o, s:o, s:o}", "report",
-        "eval", "kind", "similarity", "task", a->name, "data", a->data, "about", a->about, "part",
-        "test", "per_event", 0, "entity", s->kind[a->kind].name, "test", "from", at, "to", at,
-        "rows", (json_int_t)x->n, "entities", (json_int_t)x->n, "systems", systems, "differences",
-        differences, "trivial", trivial);
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:{s:s, s:s, s:I, s:I}, s:o, s:o, s:o}",
+                  "report", "eval", "kind", "similarity", "task", a->name, "data", a->data, "about",
+                  a->about, "part", "test", "per_event", 0, "entity", s->kind[a->kind].name, "test",
+                  "from", at, "to", at, "rows", (json_int_t)x->n, "entities", (json_int_t)x->n,
+                  "systems", systems, "differences", differences, "trivial", trivial);
     if (!j || a->of < 0) return j;
     json_object_set_new(j, "of", json_string(s->category[a->of].name));
     json_object_set_new(j, "of_is_input", json_boolean(input));
-    (void)c;
     return j;
 }
 
@@ -228,7 +221,7 @@ static florin_status judge(json_t **out, const fl_alike *a, fl_crowd *c, uint32_
     }
     st = fl_bootstrap_figures(f, (2 * SYSTEMS - 1) * x.hits, figures, &x, cluster, n,
                               a->draws ? a->draws : DRAWS, a->seed, ctx, err);
-    if (!st && !(*out = result(a, &x, f, log, c))) st = fl_fail(err, FLORIN_ENOMEM, "result");
+    if (!st && !(*out = result(a, &x, f, log))) st = fl_fail(err, FLORIN_ENOMEM, "result");
 done:
     for (uint32_t s = 0; s < SYSTEMS; s++) free(hit[s]);
     free(cluster);
@@ -269,11 +262,12 @@ florin_status fl_alike_judge(json_t **out, const fl_alike *a, const fl_model *m,
         if (!st) keep_valued(&c, code);
     }
     if (!st && (code ? c.n : c.n / 2) <= NEAR)
-        st = fl_fail(err, FLORIN_EINPUT,
-                     "%u entities of kind %s have enough events%s: neighbours are judged among more "
-                     "than %d",
-                     code ? c.n : c.n / 2, fl_log_schema(log)->kind[a->kind].name,
-                     code ? " and a value" : "", NEAR);
+        st =
+            fl_fail(err, FLORIN_EINPUT,
+                    "%u entities of kind %s have enough events%s: neighbours are judged among more "
+                    "than %d",
+                    code ? c.n : c.n / 2, fl_log_schema(log)->kind[a->kind].name,
+                    code ? " and a value" : "", NEAR);
     if (!st) st = judge(out, a, &c, code, m, log, ctx, err);
     fl_crowd_free(&c);
     free(code);
@@ -287,15 +281,16 @@ void fl_alike_text(const florin_context *ctx, const json_t *j)
     const char *name, *of = fl_json_str(j, "of", "");
     size_t i;
 
-    fl_writef(ctx, "Task %s, judged on %s: %lld %s, ", fl_json_str(j, "task", ""),
+    fl_writef(ctx, "Task %s, judged on %.19s: %lld of kind %s, ", fl_json_str(j, "task", ""),
               fl_json_str(json_object_get(j, "test"), "from", ""),
               (long long)fl_json_int(json_object_get(j, "test"), "rows", 0),
               fl_json_str(j, "entity", ""));
     if (*of)
-        fl_writef(ctx, "do the ten nearest share its %s?\n%s", of,
-                  fl_json_bool(j, "of_is_input", false)
-                      ? "  (the field is an input of the model: this asks whether likeness keeps it)\n"
-                      : "");
+        fl_writef(
+            ctx, "do the ten nearest share its %s?\n%s", of,
+            fl_json_bool(j, "of_is_input", false)
+                ? "  (the field is an input of the model: this asks whether likeness keeps it)\n"
+                : "");
     else fl_writef(ctx, "each cut into two halves: is the nearest its own other half?\n");
     json_array_foreach(systems, i, s)
     {

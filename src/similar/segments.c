@@ -201,8 +201,8 @@ static void say_field(saying (*best)[FL_SEGMENT_SAYS], uint32_t *says, const fl_
         saying one = {.apart = fmin(.5, 2 * gain)};
         const char *name = fl_log_schema(k->log)->category[f].name;
         size_t len = 0;
-        const char *v = fl_log_value_text(k->log, (int)f,
-                                          fl_log_value_hash(k->log, (int)f, top - 1), &len);
+        const char *v =
+            fl_log_value_text(k->log, (int)f, fl_log_value_hash(k->log, (int)f, top - 1), &len);
         snprintf(one.code, sizeof one.code, "field.%s", name);
         snprintf(one.text, sizeof one.text, "the usual %s is %.*s for %.0f %% (of all: %.0f %%)",
                  name, (int)(len < 80 ? len : 80), v ? v : "?", 100. * in[top] / m->size[g],
@@ -221,8 +221,8 @@ static florin_status describe(fl_segment *out, const means *m, const fl_known_cr
     ranked *r = fl_alloc(m->n, sizeof *r);
     float *values = fl_alloc(m->n, sizeof *values);
     uint32_t *in = fl_alloc((size_t)most + 1, 2 * sizeof *in);
-    florin_status st = best && r && values && in ? FLORIN_OK
-                                                 : fl_fail(err, FLORIN_ENOMEM, "out of memory");
+    florin_status st =
+        best && r && values && in ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "out of memory");
 
     for (uint32_t c = 0; !st && c < k->columns; c++) say_column(best, says, k, m, c, r, values);
     for (uint32_t f = 0; !st && f < fl_log_schema(k->log)->categories; f++)

@@ -174,16 +174,17 @@ static void field_text(const fl_traits *t, uint32_t f, fl_shared *one)
 {
     const char *name = fl_log_schema(t->log)->category[f].name;
     size_t n = 0;
-    const char *v = fl_log_value_text(t->log, (int)f,
-                                      fl_log_value_hash(t->log, (int)f, t->code[f] - 1), &n);
+    const char *v =
+        fl_log_value_text(t->log, (int)f, fl_log_value_hash(t->log, (int)f, t->code[f] - 1), &n);
 
     snprintf(one->code, sizeof one->code, "field.%s", name);
     snprintf(one->text, sizeof one->text, "%s%s is %.*s", t->usual ? "the usual " : "", name,
              (int)(n < 80 ? n : 80), v ? v : "?");
 }
 
-uint32_t fl_traits_shared(const fl_traits *t, const float *a, const float *b, const uint32_t *code_a,
-                          const uint32_t *code_b, fl_shared out[FL_SHARED_MAX])
+uint32_t fl_traits_shared(const fl_traits *t, const float *a, const float *b,
+                          const uint32_t *code_a, const uint32_t *code_b,
+                          fl_shared out[FL_SHARED_MAX])
 {
     uint32_t n = 0;
     fl_shared one;

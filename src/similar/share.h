@@ -29,7 +29,8 @@ void fl_traits_free(fl_traits *t);
 void fl_traits_field(fl_traits *t, int field, uint32_t code, double share);
 /* Those that a and b agree in, one a story, each at most a sixth of the population: rarest first. code [categories] may be
  * NULL. Fields count when both have the value that fl_traits_field named. */
-uint32_t fl_traits_shared(const fl_traits *t, const float *a, const float *b, const uint32_t *code_a,
-                          const uint32_t *code_b, fl_shared out[FL_SHARED_MAX]);
+uint32_t fl_traits_shared(const fl_traits *t, const float *a, const float *b,
+                          const uint32_t *code_a, const uint32_t *code_b,
+                          fl_shared out[FL_SHARED_MAX]);
 
 #endif

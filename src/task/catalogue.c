@@ -98,16 +98,18 @@ static const char *kind_of(const fl_yaml *label)
 {
     static const struct {
         const char *is, *kind;
-    } table[] = {{"sum", "number"}, {"count", "number"}, {"amount", "number"}, {"number", "number"},
-                 {"time", "time"},  {"class", "class"},  {"items", "items"}};
+    } table[] = {{"sum", "number"},    {"count", "number"},     {"amount", "number"},
+                 {"number", "number"}, {"time", "time"},        {"class", "class"},
+                 {"items", "items"},   {"alike", "similarity"}, {"same", "similarity"}};
     const char *is = word(label, "is");
     for (size_t i = 0; is && i < FL_LEN(table); i++)
         if (!strcmp(is, table[i].is)) return table[i].kind;
     return word(label, "field") ? "class" : "binary";
 }
 
-static const char *metric_of(const char *kind, bool per_event)
+static const char *metric_of(const char *kind, bool per_event, const fl_yaml *label)
 {
+    if (!strcmp(kind, "similarity")) return word(label, "of") ? "precision_at_10" : "recall_at_1";
     if (!strcmp(kind, "items")) return "recall_at_10";
     if (strcmp(kind, "binary")) return "skill";
     return per_event ? "ap" : "auc";
@@ -134,7 +136,10 @@ static void put_label(fl_buf *b, const fl_yaml *label)
     else if (word(label, "sql")) fl_buf_puts(b, "a SELECT");
     else if (word(label, "mark")) fl_buf_printf(b, "mark %s of the event", word(label, "mark"));
     else if (word(label, "field")) fl_buf_printf(b, "%s of the event", word(label, "field"));
-    else {
+    else if (!strcmp(kind_of(label), "similarity")) {
+        if (word(label, "of")) fl_buf_printf(b, "the %s of its nearest", word(label, "of"));
+        else fl_buf_puts(b, "the other half of its history");
+    } else {
         const char *is = word(label, "is");
         if (is && !strcmp(is, "absent")) fl_buf_puts(b, "no ");
         else if (is && strcmp(is, "present")) fl_buf_printf(b, "%s of ", is);
@@ -178,7 +183,8 @@ static json_t *entry(const fl_yaml *y, const char *name, const char *path)
         o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", name, "file", path,
                       "data", data ? data : "", "about", about ? about : "", "kind", kind, "label",
                       label.data, "population", population.data, "metric",
-                      metric_of(kind, per_event), "baseline", text_or_null(word(y, "baseline")));
+                      metric_of(kind, per_event, fl_yaml_get(y, "label")), "baseline",
+                      text_or_null(word(y, "baseline")));
     fl_buf_free(&label);
     fl_buf_free(&population);
     return o;

@@ -269,6 +269,17 @@ static florin_status all_periods(loader *l, const fl_yaml *top)
     if (st) return st;
     if (t->validates && t->period[t->validates - 1].to_us > fl_task_first_test(t))
         return fl_yaml_fail(validate, l->err, "validate: must end before the test begins");
+    if (t->answer == FL_TASK_ALIKE) {
+        if (train || validate || t->tests > 1 || t->period[0].to_us != t->period[0].from_us + 1)
+            return fl_yaml_fail(train      ? train
+                                : validate ? validate
+                                           : test,
+                                l->err,
+                                "likeness is learnt from no label: `test: {at: DATE}` is all there "
+                                "is to say, without train or validate");
+        t->train = (fl_period){INT64_MAX, INT64_MAX};
+        return FLORIN_OK;
+    }
     if (*t->folds) {
         if (train || validate)
             return fl_yaml_fail(train ? train : validate, l->err,
@@ -452,6 +463,28 @@ static florin_status label_outcome(loader *l, const fl_yaml *y)
     return FLORIN_OK;
 }
 
+/* {is: alike, of: FIELD}: do the nearest neighbours share the value? {is: same}: does one half of a history find the other? */
+static florin_status label_alike(loader *l, const fl_yaml *y, bool same)
+{
+    static const char *const known[] = {"is", "of"};
+    const fl_yaml *of = fl_yaml_get(y, "of");
+    fl_task *t = l->t;
+    florin_status st = fl_yaml_only(y, known, same ? 1 : 2, l->err);
+
+    if (st) return st;
+    if (t->per_event || *t->folds)
+        return fl_yaml_fail(
+            y, l->err, "label: `is: %s` is for entities: moments {entity: KIND}, and no `folds`",
+            same ? "same" : "alike");
+    t->answer = FL_TASK_ALIKE;
+    if (same) return FLORIN_OK;
+    if (!of || of->kind != FL_YAML_SCALAR)
+        return fl_yaml_fail(of ? of : y, l->err,
+                            "label: `is: alike` needs `of: FIELD`, a category of the schema");
+    t->of = named(l, of, CATEGORIES, of->text, &st);
+    return st;
+}
+
 static florin_status label(loader *l, const fl_yaml *top)
 {
     const fl_yaml *y = fl_yaml_get(top, "label");
@@ -461,6 +494,10 @@ static florin_status label(loader *l, const fl_yaml *top)
     if (y && y->kind == FL_YAML_LIST) return fl_yaml_fail(y, l->err, "label: one, not a list");
     if (!y || y->kind == FL_YAML_SCALAR) return label_names(l, top, y);
     if (fl_yaml_get(y, "sql")) return label_sql(l, y);
+    const fl_yaml *is = fl_yaml_get(y, "is");
+    bool same = is && is->kind == FL_YAML_SCALAR && !strcmp(is->text, "same");
+    if (same || (is && is->kind == FL_YAML_SCALAR && !strcmp(is->text, "alike")))
+        return label_alike(l, y, same);
     bool own = fl_yaml_get(y, "mark") || (fl_yaml_get(y, "field") && !fl_yaml_get(y, "event"));
     return own ? label_own(l, y) : label_outcome(l, y);
 }
@@ -655,6 +692,9 @@ static florin_status check_baseline(loader *l, const fl_yaml *y)
         if (!strcmp(name, items[i])) return FLORIN_OK;
     if (l->t->answer == FL_TASK_ITEMS)
         return fl_yaml_fail(y, l->err, "baseline: own_global, user_knn or global, for items");
+    if (l->t->answer == FL_TASK_ALIKE)
+        return !strcmp(name, "fold") ? FLORIN_OK
+                                     : fl_yaml_fail(y, l->err, "baseline: fold, for likeness");
     if (!strcmp(name, "prior")) return FLORIN_OK;
     return fl_yaml_fail(y, l->err, "baseline: prior, where the label is not yes or no");
 }

@@ -35,7 +35,8 @@ typedef enum {
     FL_TASK_NUMBER,
     FL_TASK_TIME,
     FL_TASK_CLASS,
-    FL_TASK_ITEMS
+    FL_TASK_ITEMS,
+    FL_TASK_ALIKE /* who resembles whom: learnt from no label (src/similar) */
 } fl_task_answer;
 typedef enum {
     FL_IS_PRESENT,
