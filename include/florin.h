@@ -258,11 +258,16 @@ typedef struct {
     const char
         *precision; /* of scoring's products: "int8" (also NULL) or "fp32"; training is the same */
     int bf16;       /* training multiplies in bf16: faster where the processor has it */
+    const char
+        *scale; /* "nano", "small" or "base": sets hidden and width where these are 0. NULL: base */
+    double contrast;     /* weight of the contrastive loss on slices of histories; 0: off */
+    uint32_t ahead;      /* the state also predicts what the next so many events hold; 0: off */
+    double ahead_weight; /* of that loss; 0: 0.2 where ahead is on */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0                                            \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0                             \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

@@ -101,6 +101,21 @@ fails 2 'hiden' train --out none.model --hiden 8
 fails 2 '--hidden must be' train --out none.model --hidden 100000
 fails 2 'multiple of --parts' train --out none.model --lanes 7 --parts 2
 fails 2 '--rate must be' train --out none.model --rate -1
+fails 2 '--size tiny: there are nano, small and base' train --out none.model --size tiny
+fails 2 '--contrast must be 0 to 1000' train --out none.model --contrast -1
+fails 2 '--ahead must be 1 to 64 events' train --out none.model --ahead 65
+fails 2 '--ahead-weight without --ahead' train --out none.model --ahead-weight 1
+fails 2 "can't be below 0" train --out none.model --ahead -1
+
+# Further objectives: in the journal and the model file; another model; a size sets both widths unless one is given.
+rm -f journal2
+ok train --out more.model --contrast 0.5 --ahead 3 --epochs 2 --log journal2 --json
+has journal2 '"ahead_loss":[0-9.]+.*"contrast_loss":[0-9.]+'
+has out.txt '"ahead": ?3'
+has out.txt '"contrast": ?0.5'
+ok "$FLORIN" pretrain log --quiet --size nano --hidden 16 --steps 2 --out nano.model --json
+has out.txt '"hidden": ?16'
+has out.txt '"width": ?32'
 fails 2 '--out' "$FLORIN" pretrain log
 fails 6 'nowhere' train --out nowhere/none.model
 fails 6 'nothing' "$FLORIN" pretrain nothing --out none.model

@@ -2,6 +2,7 @@
  * whatever the threads and after a stop, nothing after T, early stop. What it reads: test_train_rows.c; its kernels:
  * test_train_ops.c; a step: test_train_step.c. */
 #include "support/support.h"
+#include "support/gradient.h"
 #include "support/train_fixture.h"
 #include "support/model_fixture.h"
 #include "base/file.h"
@@ -24,89 +25,11 @@ static void make_factored(fl_network *n)
 
 /* ---- gradients ---- */
 
-typedef struct {
-    fl_worker *k;
-    fl_net *net;
-    const fl_rows *rows;
-    fl_pass pass;
-    float *state; /* before the window */
-    size_t states;
-} point;
-
-/* A pass with the weights as they are now, by the products of a tier. */
-static void pass_by(const fl_products *products, fl_worker *k, const fl_net *net,
-                    const fl_rows *rows, fl_pass pass)
-{
-    fl_packs *packs;
-
-    assert_int_equal(fl_packs_new(&packs, net, products,
-                                  FL_PACK_HEADS | (pass.train ? FL_PACK_BACKWARD : 0), NULL),
-                     FLORIN_OK);
-    for (uint32_t i = 0; i < 3; i++) fl_packs_fill(packs, net, i, 3);
-    pass.packs = packs;
-    fl_worker_pass(k, net, rows, &pass);
-    fl_packs_free(packs);
-}
-
-static void pass_now(fl_worker *k, const fl_net *net, const fl_rows *rows, fl_pass pass)
-{
-    pass_by(fl_products_get(NULL, false), k, net, rows, pass);
-}
-
-static double loss_at(point *p)
-{
-    const fl_window *w = fl_worker_window(p->k);
-    double sum = 0;
-
-    memcpy(fl_worker_state(p->k), p->state, p->states * sizeof(float));
-    fl_net_low_merge(p->net);
-    pass_now(p->k, p->net, p->rows, p->pass);
-    for (size_t i = 0; i < (size_t)w->lanes * w->steps; i++)
-        for (uint32_t t = 0; t < p->net->targets; t++)
-            sum += (double)w->weight[i] * (double)fl_worker_nats(p->k)[i * p->net->targets + t];
-    return sum + (p->pass.label ? fl_worker_task_loss(p->k) : 0);
-}
-
-/* Along a direction d: (loss(w + e d) - loss(w - e d)) / 2e must be gradient * d. Once along the gradient itself, once
- * along random signs, so that neither a missing nor a wrong entry stays hidden. */
-static void check_parameter(point *p, uint32_t i, const float *gradient, fl_rng *r)
-{
-    const fl_parameter *q = &p->net->list[i];
-    size_t n = q->rows * q->cols, at = p->net->offset[i];
-    float *keep = fl_alloc(n, sizeof *keep), *d = fl_alloc(n, sizeof *d);
-    const float *g = gradient + at;
-
-    memcpy(keep, p->net->w + at, n * sizeof *keep);
-    for (int way = 0; way < 2; way++) {
-        double norm = 0, expected = 0;
-        for (size_t k = 0; k < n; k++) {
-            d[k] = way ? (fl_rng_below(r, 2) ? 1.0f : -1.0f) : g[k];
-            norm += (double)d[k] * (double)d[k];
-        }
-        norm = sqrt(norm);
-        if (norm < 1e-7) continue;
-        double step[2], e = 2e-3;
-        for (size_t k = 0; k < n; k++) expected += (double)g[k] * (double)d[k] / norm;
-        for (int side = 0; side < 2; side++) {
-            for (size_t k = 0; k < n; k++)
-                p->net->w[at + k] = keep[k] + (float)((side ? -e : e) * (double)d[k] / norm);
-            step[side] = loss_at(p);
-        }
-        memcpy(p->net->w + at, keep, n * sizeof *keep);
-        double found = (step[0] - step[1]) / (2 * e);
-        if (fabs(found - expected) > 4e-4 + 0.01 * fabs(found))
-            fail_msg("%s, way %d: gradient %.6f, finite difference %.6f", q->name, way, expected,
-                     found);
-    }
-    free(keep);
-    free(d);
-}
-
 /* A task beside the next event: none; the network's whole, alone; its low-rank parts, with the next event. */
 typedef enum { NO_TASK, TASK_ALONE, LOW_RANK } with_task;
 
 /* Labels of two kinds and a third of them unknown; heads and low-rank parts that are not zero. */
-static float *add_task(point *p, with_task task, fl_rng *r)
+static float *add_task(gradient_point *p, with_task task, fl_rng *r)
 {
     float *label = fl_alloc(p->rows->count, sizeof *label);
 
@@ -117,7 +40,7 @@ static float *add_task(point *p, with_task task, fl_rng *r)
     fl_net_low_begin(p->net);
     p->pass.label = label;
     p->pass.label_weight = 0.11f;
-    p->pass.task_alone = task == TASK_ALONE;
+    p->pass.states_alone = task == TASK_ALONE;
     return label;
 }
 
@@ -148,15 +71,15 @@ static void check_gradients(int stream, double dropout, with_task task)
     fl_window *w = fl_worker_window(k);
     w->weight[5] = 0;
     w->weight[11] *= 3;
-    point p = {.k = k,
-               .net = net,
-               .rows = rows,
-               .pass = {.stream = stream, .train = true, .seed = 77, .dropout = dropout},
-               .states = (size_t)6 * n->h};
+    gradient_point p = {.k = k,
+                        .net = net,
+                        .rows = rows,
+                        .pass = {.stream = stream, .train = true, .seed = 77, .dropout = dropout},
+                        .states = (size_t)6 * n->h};
     p.state = fl_alloc(p.states, sizeof *p.state);
     for (size_t i = 0; i < p.states; i++) p.state[i] = (float)fl_rng_normal(&r) * 0.3f;
     float *label = task ? add_task(&p, task, &r) : NULL;
-    loss_at(&p);
+    gradient_loss(&p);
     float *gradient = fl_alloc(net->total, sizeof *gradient);
     memcpy(gradient, fl_worker_gradient(k), net->total * sizeof *gradient);
     const fl_net_stream *own = &net->stream[stream];
@@ -164,7 +87,7 @@ static void check_gradients(int stream, double dropout, with_task task)
     for (uint32_t i = 0; i < net->parameters; i++) {
         size_t at = net->offset[i];
         bool trained = at < net->shared_to || (at >= own->from && at < own->to);
-        if (trained) check_parameter(&p, i, gradient, &r);
+        if (trained) gradient_check(&p, i, gradient, &r);
         checked += trained;
     }
     assert_true(checked >= 19u + (task == LOW_RANK ? 12 : task ? 2 : 0));
@@ -465,7 +388,7 @@ static void forward_stream(forward *f, int stream)
             w->weight[i] = 1;
         }
         fl_pass pass = {.stream = stream};
-        pass_now(k, f->net, f->rows, pass);
+        gradient_pass(k, f->net, f->rows, pass);
         for (uint32_t i = 0; i < n; i++)
             memcpy(f->nats + ((size_t)w->row[i] * 2 + (uint32_t)stream) * T,
                    fl_worker_nats(k) + (size_t)i * T, T * sizeof(float));
@@ -556,7 +479,7 @@ static void test_normalised(void **state)
             rows->category[4 * rows->categories + t] = v;
             ((float *)rows->stream[0].share_block.data)[4 * net->targets + t] = v < 2 ? 0.5f : 0;
             fl_pass pass = {.stream = 0};
-            pass_now(k, net, rows, pass);
+            gradient_pass(k, net, rows, pass);
             sum += exp(-(double)fl_worker_nats(k)[net->targets + t]);
         }
         if (fabs(sum - 1) > 1e-4)
@@ -600,14 +523,14 @@ static void signals(const char *tier)
     fl_lanes_next(l, &k, 1, 16);
     fl_pass pass = {.stream = 0, .train = true};
     float *want = fl_alloc(net->total, sizeof *want);
-    pass_by(products, k, net, rows, pass);
+    gradient_pass_by(products, k, net, rows, pass);
     memcpy(want, fl_worker_gradient(k), net->total * sizeof *want);
     alarms = 0;
     sigaction(SIGALRM, &catch, &before);
     setitimer(ITIMER_REAL, &often, NULL);
     for (int i = 0; i < 2000 && alarms < 100; i++) {
         memset(fl_worker_state(k), 0, (size_t)16 * n->h * sizeof(float));
-        pass_by(products, k, net, rows, pass);
+        gradient_pass_by(products, k, net, rows, pass);
         assert_memory_equal(fl_worker_gradient(k), want, net->total * sizeof *want);
     }
     setitimer(ITIMER_REAL, &never, NULL);

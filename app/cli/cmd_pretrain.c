@@ -7,7 +7,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
     int n = 0, code = 0;
     bool resume = false, dense = false, bf16 = false;
     int64_t hidden = 0, width = 0, lanes = 0, window = 0, parts = 0, vocabulary = 0, steps = 0,
-            seed = 0;
+            seed = 0, ahead = 0;
     florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
     const cli_option options[] = {
         {"--out", CLI_TEXT, &o.out, "MODEL", "model file to write"},
@@ -17,8 +17,15 @@ int cmd_pretrain(cli *c, int argc, char **argv)
          "validate on events from it on (default: last tenth of the time)"},
         {"--unseen-share", CLI_NUMBER, &o.unseen_share, "X",
          "entities kept out of training (default 0.05; -1: none)"},
-        {"--hidden", CLI_INT, &hidden, "N", "width of an entity's state (default 256)"},
-        {"--width", CLI_INT, &width, "N", "width of the event encoder (default 128)"},
+        {"--size", CLI_TEXT, &o.scale, "NAME",
+         "nano, small or base: widths 64/32, 128/64, 256/128 (default base)"},
+        {"--hidden", CLI_INT, &hidden, "N", "width of an entity's state (default: by --size)"},
+        {"--width", CLI_INT, &width, "N", "width of the event encoder (default: by --size)"},
+        {"--contrast", CLI_NUMBER, &o.contrast, "W",
+         "weight of a loss that draws slices of one history together (default 0: off)"},
+        {"--ahead", CLI_INT, &ahead, "K",
+         "also predict what the next K events hold together, 1 to 64 (default 0: off)"},
+        {"--ahead-weight", CLI_NUMBER, &o.ahead_weight, "W", "of that loss (default 0.2)"},
         {"--epochs", CLI_NUMBER, &o.epochs, "X", "passes over the events (default 3)"},
         {"--steps", CLI_INT, &steps, "N", "at most so many steps"},
         {"--minutes", CLI_NUMBER, &o.minutes, "X", "stop training after so many minutes"},
@@ -45,7 +52,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
-    const int64_t numbers[] = {hidden, width, lanes, window, parts, vocabulary};
+    const int64_t numbers[] = {hidden, width, lanes, window, parts, vocabulary, ahead};
     florin_error err = {0};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i] < 0 || numbers[i] > UINT32_MAX || steps < 0 || seed < 0) {
@@ -61,6 +68,7 @@ int cmd_pretrain(cli *c, int argc, char **argv)
     o.window = (uint32_t)window;
     o.parts = (uint32_t)parts;
     o.vocabulary = (uint32_t)vocabulary;
+    o.ahead = (uint32_t)ahead;
     o.steps = (uint64_t)steps;
     o.seed = (uint64_t)seed;
     o.resume = resume;

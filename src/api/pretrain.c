@@ -13,6 +13,24 @@ static florin_status read_time(const char *option, const char *text, int64_t *ou
                    text);
 }
 
+/* Widths of the sizes: docs/model.md has what each costs. */
+static florin_status set_scale(const char *name, fl_train_config *c, florin_error *err)
+{
+    static const struct {
+        const char *name;
+        uint32_t hidden, width;
+    } scale[] = {{"nano", 64, 32}, {"small", 128, 64}, {"base", 256, 128}};
+
+    for (size_t i = 0; i < FL_LEN(scale); i++)
+        if (name && !strcmp(name, scale[i].name)) {
+            c->hidden = scale[i].hidden;
+            c->width = scale[i].width;
+            return FLORIN_OK;
+        }
+    if (!name) return FLORIN_OK;
+    return fl_fail(err, FLORIN_EUSAGE, "--size %.32s: there are nano, small and base", name);
+}
+
 static florin_status configure(const florin_pretrain_options *o, fl_train_config *c,
                                fl_train_files *f, florin_error *err)
 {
@@ -21,6 +39,8 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     *c = fl_train_defaults();
     st = read_time("--until", o->until, &c->until_us, err);
     if (!st) st = read_time("--valid-from", o->valid_from, &c->valid_from_us, err);
+    if (st) return st;
+    st = set_scale(o->scale, c, err);
     if (st) return st;
     if (o->hidden) c->hidden = o->hidden;
     if (o->width) c->width = o->width;
@@ -41,6 +61,9 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     c->minutes = o->minutes;
     c->dense = o->dense != 0;
     c->bf16 = o->bf16 != 0;
+    c->contrast = o->contrast;
+    c->ahead = o->ahead;
+    c->ahead_weight = o->ahead_weight;
     if (o->precision) {
         c->int8 = !strcmp(o->precision, "int8");
         if (!c->int8 && strcmp(o->precision, "fp32") != 0)

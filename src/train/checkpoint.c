@@ -50,9 +50,17 @@ static json_t *describe(const fl_run *r)
                      "order", order);
 }
 
+/* Share k of those that predict. The others begin anew in each step. */
+static fl_worker *share_of(fl_run *r, uint32_t k)
+{
+    uint32_t parts = r->config.parts;
+
+    return r->worker[k / parts * r->passes * parts + k % parts];
+}
+
 florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
 {
-    uint32_t lanes = r->config.lanes * (r->workers / r->config.parts), share = lanes / r->workers;
+    uint32_t lanes = r->config.lanes * r->streams, share = r->config.lanes / r->config.parts;
     size_t total = r->net->total, H = r->network->h;
     float *state = fl_calloc((size_t)lanes * H, sizeof *state);
     uint64_t *place = fl_calloc((size_t)lanes * 4, sizeof *place), *at = place;
@@ -64,8 +72,8 @@ florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
         st = fl_fail(err, FLORIN_ENOMEM, "checkpoint");
         goto done;
     }
-    for (uint32_t k = 0; k < r->workers; k++)
-        memcpy(state + (size_t)k * share * H, fl_worker_state(r->worker[k]),
+    for (uint32_t k = 0; k < r->streams * r->config.parts; k++)
+        memcpy(state + (size_t)k * share * H, fl_worker_state(share_of(r, k)),
                (size_t)share * H * sizeof *state);
     for (int s = 0; s < FL_STREAMS; s++)
         for (uint32_t i = 0; r->lanes[s] && i < r->config.lanes; i++, at += 4) {
@@ -168,8 +176,8 @@ static florin_status load_lanes(fl_run *r, int stream, const json_t *order, cons
 static florin_status load_places(fl_run *r, const fl_model_file *f, const json_t *j,
                                  florin_error *err)
 {
-    uint32_t streams = r->workers / r->config.parts, lanes = r->config.lanes * streams,
-             share = lanes / r->workers, read = 0;
+    uint32_t lanes = r->config.lanes * r->streams, share = r->config.lanes / r->config.parts,
+             read = 0;
     size_t H = r->network->h;
     const json_t *order = json_object_get(j, "order");
     const fl_tensor *state, *place;
@@ -182,8 +190,8 @@ static florin_status load_places(fl_run *r, const fl_model_file *f, const json_t
                         (const uint64_t *)place->data + (size_t)read * r->config.lanes * 4, err);
         read++;
     }
-    for (uint32_t k = 0; k < r->workers && !st; k++)
-        memcpy(fl_worker_state(r->worker[k]), (const float *)state->data + (size_t)k * share * H,
+    for (uint32_t k = 0; k < r->streams * r->config.parts && !st; k++)
+        memcpy(fl_worker_state(share_of(r, k)), (const float *)state->data + (size_t)k * share * H,
                (size_t)share * H * sizeof(float));
     return st;
 }

@@ -1,6 +1,7 @@
 /* Owns a share's buffers and the forward pass: rows -> encoder -> states. The equations are those of model/network.h.
  * Invariant: the result depends on the window, weights and pass alone. */
 #include "train/backbone.h"
+#include "train/contrast.h"
 
 /* ---- buffers ---- */
 
@@ -19,6 +20,10 @@ static size_t tile_floats(const fl_net *net)
         uint32_t group = net->target[t].group;
         size_t floats = fl_tile_rows(group) * fl_tile_stride(group);
         if (group && floats > most) most = floats;
+    }
+    if (net->ahead) {
+        size_t floats = fl_tile_rows(net->ahead) * fl_tile_stride(net->ahead);
+        if (floats > most) most = floats;
     }
     return most;
 }
@@ -50,7 +55,7 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->after, N * H},
         {&k->d_before, gradient ? N * H : 0},
         {&k->d_after, L * H},
-        {&k->d_task, gradient && net->parameters > net->own ? N * H : 0},
+        {&k->d_state, gradient ? N * H : 0},
         {&k->d_input, gradient ? N * D : 0},
         {&k->d_encoded, gradient ? N * D : 0},
         {&k->d_hidden, gradient ? N * 2 * D : 0},
@@ -62,6 +67,7 @@ static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
         {&k->gathered, (size_t)2 * FL_PRODUCT_TILE * H},
         {&k->picked, N * H},
         {&k->d_picked, gradient ? N * H : 0},
+        {&k->alike, gradient ? (size_t)FL_SLICES_MAX * FL_SLICES_MAX : 0},
         {&k->gradient, gradient ? net->total : 0},
     };
     for (size_t i = 0; i < FL_LEN(list); i++) at += (list[i].n + 15) / 16 * 16;
@@ -96,14 +102,15 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
     k->window.previous = fl_calloc(N, sizeof(uint32_t));
     k->window.fresh = fl_calloc(N, 1);
     k->window.weight = fl_calloc(N, sizeof(float));
+    k->window.slice = fl_calloc(N, sizeof(uint32_t));
     k->pick = fl_calloc(N, sizeof(uint32_t));
     k->order = fl_calloc(N, sizeof(uint32_t));
     k->token = fl_calloc(N * k->targets, sizeof(uint32_t));
     k->scratch = fl_alloc_aligned(FL_PRODUCT_SCRATCH, 1);
     k->cluster_at = fl_calloc(clusters + 2, sizeof(uint32_t));
     if (!allocate_floats(k, net, gradient) || !k->window.row || !k->window.previous ||
-        !k->window.fresh || !k->window.weight || !k->pick || !k->order || !k->token ||
-        !k->cluster_at || !k->scratch) {
+        !k->window.fresh || !k->window.weight || !k->window.slice || !k->pick || !k->order ||
+        !k->token || !k->cluster_at || !k->scratch) {
         fl_worker_free(k);
         return fl_fail(err, FLORIN_ENOMEM, "training buffers of %zu positions", N);
     }
@@ -120,6 +127,7 @@ void fl_worker_free(fl_worker *k)
     free(k->window.previous);
     free(k->window.fresh);
     free(k->window.weight);
+    free(k->window.slice);
     free(k->pick);
     free(k->order);
     free(k->token);
@@ -255,9 +263,15 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
 
     fl_products_begin(pass->packs->products, &hold);
     fl_worker_forward(k, net, rows, pass);
-    if (pass->task_alone) leave_heads(k, net, pass);
+    if (pass->states_alone) leave_heads(k, net, pass);
     else fl_worker_heads(k, net, rows, pass);
+    if (pass->train && fl_pass_on_states(pass)) {
+        size_t N = (size_t)k->window.lanes * k->window.steps;
+        memset(k->d_state, 0, N * k->H * sizeof(float));
+    }
     if (pass->label) fl_worker_task(k, net, pass);
+    if (pass->contrast > 0) fl_worker_contrast(k, net, pass);
+    if (pass->ahead) fl_worker_ahead(k, net, rows, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
     if (pass->train) fl_net_low_gradient(net, k->gradient);
     fl_products_end(pass->packs->products, &hold);

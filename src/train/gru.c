@@ -46,7 +46,7 @@ static void through_time(fl_worker *k, const fl_net *net, const fl_pass *pass)
     memset(d, 0, L * H * sizeof(float));
     for (size_t t = window->steps; t-- > 0;) {
         float *gates = k->gates + t * L * 3 * H, *gh = k->recurrent + t * L * 3 * H;
-        if (pass->label) net->ops->add(d, k->d_task + t * L * H, L * H);
+        if (fl_pass_on_states(pass)) net->ops->add(d, k->d_state + t * L * H, L * H);
         net->ops->gru_back(gates, gh, k->before + t * L * H, d, L, H);
         net->ops->column_sums(k->gradient + net->bx, gates, L, 3 * H);
         net->ops->column_sums(k->gradient + net->bh, gh, L, 3 * H);

@@ -157,6 +157,8 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->dt_w = place_of(net, at, 16, s, "dt.w");
     q->task_w = place_of(net, at, 16, s, "task.w");
     q->task_b = place_of(net, at, 16, s, "task.b");
+    q->ahead_w = place_of(net, at, 16, s, "ahead.w");
+    q->ahead_b = place_of(net, at, 16, s, "ahead.b");
     place_columns(net, q);
     q->dense_w = take(at, 0, 16);
     place_dense(net, at, s, "cw", "gw", "w");
@@ -170,7 +172,7 @@ static void place_stream(fl_net *net, size_t *at, int s)
     q->to = take(at, 0, 16);
 }
 
-/* A row or column more than the network lists: what fine-tuning adds. */
+/* A parameter more than the network lists: what serves training alone. */
 static void add_parameter(fl_net *net, size_t rows, size_t cols, fl_init init, const char *who,
                           const char *rest)
 {
@@ -196,7 +198,27 @@ static void add_task(fl_net *net, uint32_t rank)
     }
 }
 
-static florin_status new_net(fl_net **out, const fl_network *network, bool task, uint32_t rank,
+/* Heads of several future events: a column a value of each category field and type, two for the sum and the time. */
+static void add_ahead(fl_net *net)
+{
+    for (uint32_t t = 0; t < net->targets; t++) {
+        const fl_target *target = &net->target[t];
+        uint32_t tokens = target->tokens < FL_AHEAD_TOKENS ? target->tokens : FL_AHEAD_TOKENS;
+        bool bag = target->slot >= -1; /* amounts and gaps: their sum and the time */
+        net->ahead_at[t + 1] = net->ahead_at[t] + (bag ? tokens : 0);
+    }
+    net->ahead = net->ahead_at[net->targets] + 2;
+    for (int s = 0; s < FL_STREAMS; s++) {
+        if (!net->network->stream[s]) continue;
+        add_parameter(net, net->ahead, net->network->h, FL_INIT_ZERO, stream_name[s], "ahead.w");
+        add_parameter(net, 1, net->ahead, FL_INIT_ZERO, stream_name[s], "ahead.b");
+    }
+}
+
+/* What a trainable network has beyond the model's. */
+typedef enum { PLAIN, TASK, AHEAD } with;
+
+static florin_status new_net(fl_net **out, const fl_network *network, with more, uint32_t rank,
                              florin_error *err)
 {
     fl_net *net = fl_calloc(1, sizeof *net);
@@ -215,8 +237,9 @@ static florin_status new_net(fl_net **out, const fl_network *network, bool task,
         return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
     }
     net->own = net->parameters = fl_network_parameters(network, net->list);
-    if (task) add_task(net, rank);
     net->targets = fl_network_targets(network, net->target);
+    if (more == TASK) add_task(net, rank);
+    if (more == AHEAD) add_ahead(net);
     for (uint32_t i = 0; i < net->parameters; i++) net->offset[i] = SIZE_MAX;
     place_shared(net, &at);
     for (int s = 0; s < FL_STREAMS; s++)
@@ -244,13 +267,18 @@ static florin_status new_net(fl_net **out, const fl_network *network, bool task,
 
 florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err)
 {
-    return new_net(out, network, false, 0, err);
+    return new_net(out, network, PLAIN, 0, err);
+}
+
+florin_status fl_net_new_ahead(fl_net **out, const fl_network *network, florin_error *err)
+{
+    return new_net(out, network, AHEAD, 0, err);
 }
 
 florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
                               florin_error *err)
 {
-    return new_net(out, network, true, rank, err);
+    return new_net(out, network, TASK, rank, err);
 }
 
 void fl_net_free(fl_net *net)

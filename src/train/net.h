@@ -12,7 +12,7 @@
 #include "model/network.h"
 #include "train/rows.h"
 
-enum { FL_SLICES = 4 };
+enum { FL_SLICES = 4, FL_AHEAD_TOKENS = 64 };
 
 /* A target's columns in the dense block: its tokens, or its clusters. */
 typedef struct {
@@ -36,6 +36,7 @@ typedef struct {
     size_t member_w[FL_TARGETS_MAX],
         member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
     size_t task_w, task_b;        /* with a task's head: [H], [1] */
+    size_t ahead_w, ahead_b;      /* with heads of several future events: [columns][H], [columns] */
     size_t from, to;              /* the stream's own parameters */
 } fl_net_stream;
 
@@ -60,8 +61,11 @@ typedef struct {
     fl_net_stream stream[FL_STREAMS];
     size_t total;
     float *w; /* [total] */
+    /* Of several future events (ahead.h): columns of target t are [ahead_at[t], ahead_at[t + 1]), the last two those of the
+     * sum and the time; ahead: how many there are, 0 without. */
+    uint32_t ahead, ahead_at[FL_TARGETS_MAX + 1];
     /* For fine-tuning. */
-    uint32_t own;   /* parameters that are the network's; a task's head and low-rank parts follow */
+    uint32_t own;   /* parameters that are the network's; what serves training alone follows */
     uint8_t *fixed; /* [parameters] 1: the optimiser leaves it */
     uint32_t rank;  /* 0: whole matrices move */
     fl_low_rank low[FL_LOW_RANKS];
@@ -73,6 +77,8 @@ florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *
  * encoder and backbone. */
 florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
                               florin_error *err);
+/* The same with heads of several future events on each stream's state. */
+florin_status fl_net_new_ahead(fl_net **out, const fl_network *network, florin_error *err);
 void fl_net_free(fl_net *net);
 /* low.c. Keep the matrices as they are now as the base; then, after a step, add the low-rank parts to it; and turn the
  * gradient of the matrices into that of the parts. Nothing where rank is 0. */
@@ -96,7 +102,7 @@ typedef struct {
 typedef struct {
     const fl_products *products;
     uint32_t what;
-    fl_pack numbers, mlp1, mlp2, wx, wh, panel[FL_STREAMS][FL_PANELS_MAX];
+    fl_pack numbers, mlp1, mlp2, wx, wh, panel[FL_STREAMS][FL_PANELS_MAX], ahead[FL_STREAMS];
     void *block;
 } fl_packs;
 
@@ -115,6 +121,7 @@ typedef struct {
     uint32_t *previous; /* row before it in the sequence, FL_NO_ROW: the entity's first event */
     uint8_t *fresh;     /* 1: the state before it is zero */
     float *weight;      /* of its loss; 0: context only */
+    uint32_t *slice; /* contrastive passes: 1 + entity of the slice that ends here; 0: none does */
 } fl_window;
 
 typedef struct fl_worker fl_worker; /* buffers of one share; one thread at a time */
@@ -130,6 +137,10 @@ float *fl_worker_gradient(
     fl_worker *k); /* [total]; what is shared and the stream's own range are written */
 const float *fl_worker_nats(const fl_worker *k); /* [N][targets]: -log p, 0 where weight is 0 */
 double fl_worker_task_loss(const fl_worker *k);  /* sum of label_weight times the task's loss */
+double
+fl_worker_contrast_loss(const fl_worker *k); /* sum over slices of pass->contrast times theirs */
+double fl_worker_ahead_loss(
+    const fl_worker *k); /* sum of ahead_weight times each position's weight and loss */
 
 typedef struct {
     int stream;
@@ -139,12 +150,17 @@ typedef struct {
     const fl_packs *packs; /* of the weights as they are now */
     const float *label;    /* [rows] fine-tuning: 0 .. 1, below 0: unknown; NULL: no task */
     float label_weight;    /* of each row's loss */
-    bool task_alone;       /* the next event is not predicted */
+    bool states_alone;     /* the next event is not predicted */
+    float
+        contrast; /* weight of each slice's contrastive loss (contrast.h); 0: none. With states_alone */
+    const struct fl_ahead *ahead; /* several future events (ahead.h); NULL: none */
+    float ahead_weight;           /* of their loss, times each position's weight */
 } fl_pass;
 /* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those there were. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 
-/* The passes of a step: of each stream that there is, in order, `parts` workers. */
+/* The passes of a step, in order, `parts` workers for each: one of each stream that there is, or two, the next event's and
+ * the contrastive one. */
 typedef struct {
     fl_team *team;
     fl_packs *packs; /* filled anew from the weights first */
@@ -152,7 +168,7 @@ typedef struct {
     const fl_rows *rows;
     fl_worker *const *worker; /* [workers] */
     uint32_t workers, parts;
-    fl_pass pass[FL_STREAMS];
+    fl_pass pass[2 * FL_STREAMS];
 } fl_train_step;
 void fl_train_step_run(fl_train_step *s);
 

@@ -10,7 +10,7 @@ typedef struct {
     bool inputs; /* x is an input of the network: no gradient of it */
 } matrix;
 
-enum { MATRICES_MAX = 5 + FL_STREAMS * FL_PANELS_MAX };
+enum { MATRICES_MAX = 5 + FL_STREAMS * (FL_PANELS_MAX + 1) };
 
 static uint32_t list(fl_packs *p, const fl_net *net, matrix *out)
 {
@@ -32,6 +32,9 @@ static uint32_t list(fl_packs *p, const fl_net *net, matrix *out)
                                 true,
                                 false};
     }
+    for (int s = 0; s < FL_STREAMS && (p->what & FL_PACK_BACKWARD) && net->ahead; s++)
+        if (net->network->stream[s])
+            out[n++] = (matrix){&p->ahead[s], net->stream[s].ahead_w, H, net->ahead, true, false};
     return n;
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 
 enum { VALIDATION_EVENTS = 40000, VALIDATIONS = 10, JOURNAL_EVERY = 10, FIRST_SAVE_S = 5 };
+#define AHEAD_WEIGHT 0.2
 
 /* ---- configuration ---- */
 
@@ -57,6 +58,14 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
         return out_of_range(err, "--rate", "above 0 and at most 1");
     if (!(c->field_dropout >= 0) || c->field_dropout > 0.9)
         return out_of_range(err, "--dropout", "0 to 0.9");
+    if (!(c->contrast >= 0) || c->contrast > 1000)
+        return out_of_range(err, "--contrast", "0 to 1000");
+    if (c->ahead > FL_AHEAD_MOST) return out_of_range(err, "--ahead", "1 to 64 events");
+    if (!(c->ahead_weight >= 0) || c->ahead_weight > 1000)
+        return out_of_range(err, "--ahead-weight", "above 0 and at most 1000");
+    if (c->ahead_weight > 0 && !c->ahead)
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "--ahead-weight without --ahead: say how many events ahead, --ahead K");
     if (c->valid_from_us != INT64_MIN && c->valid_from_us > c->until_us)
         return out_of_range(err, "--valid-from", "before --until");
     return FLORIN_OK;
@@ -64,7 +73,7 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
 
 json_t *fl_train_config_json(const fl_train_config *c)
 {
-    return json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsi}", "precision",
+    return json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
                      c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width,
                      "lanes", (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts,
                      "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16,
@@ -73,7 +82,8 @@ json_t *fl_train_config_json(const fl_train_config *c)
                      "valid_from_us", (json_int_t)c->valid_from_us, "valid_share", c->valid_share,
                      "unseen_share", c->unseen_share, "rate", c->rate, "rate_end", c->rate_end,
                      "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
-                     c->field_dropout, "patience", (int)c->patience);
+                     c->field_dropout, "patience", (int)c->patience, "contrast", c->contrast,
+                     "ahead", (int)c->ahead, "ahead_weight", c->ahead_weight);
 }
 
 /* ---- set-up ---- */
@@ -110,8 +120,9 @@ static florin_status set_up_step(fl_run *r, florin_error *err)
 {
     florin_status st = FLORIN_OK;
 
-    for (int s = 0; s < FL_STREAMS; s++)
-        if (r->network->stream[s]) r->workers += r->config.parts;
+    for (int s = 0; s < FL_STREAMS; s++) r->streams += r->network->stream[s];
+    r->passes = r->config.contrast > 0 ? 2 : 1;
+    r->workers = r->streams * r->passes * r->config.parts;
     r->team = fl_team_new(r->threads < r->workers ? r->threads : r->workers, true);
     r->best = fl_alloc_aligned(r->net->total, sizeof(float));
     if (!r->team || !r->best) return fl_fail(err, FLORIN_ENOMEM, "%zu parameters", r->net->total);
@@ -121,9 +132,35 @@ static florin_status set_up_step(fl_run *r, florin_error *err)
     if (!st)
         st = fl_packs_new(&r->packs, r->net, fl_products_get(NULL, r->config.bf16),
                           FL_PACK_HEADS | FL_PACK_BACKWARD, err);
-    for (uint32_t k = 0; k < r->workers && !st; k++)
-        st = fl_worker_new(&r->worker[k], r->net, r->config.lanes / r->config.parts,
-                           r->config.window, true, err);
+    uint32_t share = r->config.lanes / r->config.parts;
+    for (uint32_t k = 0; k < r->workers && !st; k++) {
+        bool compares = k / r->config.parts % r->passes == 1;
+        st = compares ? fl_worker_new(&r->worker[k], r->net,
+                                      fl_slices_lanes((size_t)share * r->config.window),
+                                      FL_SLICE_STEPS, true, err)
+                      : fl_worker_new(&r->worker[k], r->net, share, r->config.window, true, err);
+    }
+    return st;
+}
+
+/* What the further objectives read: it follows from the rows alone, so a checkpoint does not hold it. */
+static florin_status set_up_objectives(fl_run *r, florin_error *err)
+{
+    const fl_train_config *c = &r->config;
+    florin_status st = FLORIN_OK;
+    bool some = false;
+
+    if (c->ahead) st = fl_ahead_new(&r->ahead, r->rows, r->net, c->ahead, err);
+    for (int s = 0; s < FL_STREAMS && c->contrast > 0 && !st; s++) {
+        if (!r->network->stream[s]) continue;
+        st = fl_slices_new(&r->slices[s], r->rows, s, err);
+        some |= !st && r->slices[s]->entities > 1;
+    }
+    if (!st && c->contrast > 0 && !some)
+        st = fl_fail(err, FLORIN_EINPUT,
+                     "--contrast: fewer than two histories that are trained on have %d events; "
+                     "leave it out",
+                     FL_SLICE_EVENTS);
     return st;
 }
 
@@ -134,7 +171,9 @@ static florin_status set_up(fl_run *r, florin_error *err)
 
     if (!folder) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
     st = fl_rows_build(&r->rows, &r->network, &r->plan, r->log, &r->config, folder, r->ctx, err);
-    if (!st) st = fl_net_new(&r->net, r->network, err);
+    if (!st)
+        st = r->config.ahead ? fl_net_new_ahead(&r->net, r->network, err)
+                             : fl_net_new(&r->net, r->network, err);
     free(folder);
     if (st) return st;
     fl_net_init(r->net, r->config.seed);
@@ -147,13 +186,16 @@ static florin_status set_up(fl_run *r, florin_error *err)
     double n = ceil(r->config.epochs * (double)most / (double)(r->config.lanes * r->config.window));
     r->made = (fl_progress_made){.best = INFINITY, .planned = n >= 1 ? (uint64_t)n : 1};
     if (r->config.steps && r->made.planned > r->config.steps) r->made.planned = r->config.steps;
-    return set_up_step(r, err);
+    st = set_up_objectives(r, err);
+    return st ? st : set_up_step(r, err);
 }
 
 static void tear_down(fl_run *r)
 {
     for (uint32_t k = 0; k < r->workers; k++) fl_worker_free(r->worker[k]);
     for (int s = 0; s < FL_STREAMS; s++) fl_lanes_free(r->lanes[s]);
+    for (int s = 0; s < FL_STREAMS; s++) fl_slices_free(r->slices[s]);
+    fl_ahead_free(r->ahead);
     fl_optimiser_free(&r->optimiser);
     fl_packs_free(r->packs);
     fl_team_free(r->team);
@@ -166,10 +208,9 @@ static void tear_down(fl_run *r)
 
 /* ---- steps ---- */
 
-/* Workers of a stream. */
-static fl_worker **workers_of(fl_run *r, int stream)
+fl_worker **fl_run_workers(fl_run *r, int stream)
 {
-    return r->worker + (stream && r->network->stream[0] ? r->config.parts : 0);
+    return r->worker + (stream && r->network->stream[0] ? r->passes * r->config.parts : 0);
 }
 
 static florin_status begin(fl_run *r, int stream, florin_error *err)
@@ -181,6 +222,7 @@ static florin_status begin(fl_run *r, int stream, florin_error *err)
     if (!st) st = fl_target_counts(&counts, r->net, r->rows, stream, err);
     if (!st) fl_net_bias(r->net, stream, counts);
     if (!st) fl_net_gates(r->net, stream, r->rows, counts);
+    if (!st && r->ahead) fl_ahead_bias(r->ahead, r->net, stream);
     fl_target_counts_free(counts);
     return st;
 }
@@ -262,7 +304,7 @@ static double rate_at(const fl_train_config *c, double done)
 
 static double mean_nats(fl_run *r, int stream, uint64_t events)
 {
-    fl_worker *const *worker = workers_of(r, stream);
+    fl_worker *const *worker = fl_run_workers(r, stream);
     double sum = 0;
 
     for (uint32_t k = 0; k < r->config.parts; k++) {
@@ -278,14 +320,61 @@ static void count_events(fl_run *r)
 {
     int64_t now = fl_monotonic_us(r->ctx), span = now - r->counted_us;
 
-    r->counted_events +=
-        (uint64_t)r->config.lanes * r->config.window * (r->workers / r->config.parts);
+    r->counted_events += (uint64_t)r->config.lanes * r->config.window * r->streams;
     if (span > 500000 || (!r->timed && span > 0))
         r->events_per_s = (double)r->counted_events * 1e6 / (double)span;
     if (span <= 500000) return;
     r->timed = true;
     r->counted_us = now;
     r->counted_events = 0;
+}
+
+/* The passes of a stream in this step, their windows filled. *loss: positions with a loss. */
+static uint32_t add_passes(fl_run *r, int stream, fl_pass *pass, uint64_t *loss)
+{
+    const fl_train_config *c = &r->config;
+    uint64_t seed = fl_mix64(c->seed ^ fl_mix64(r->made.steps * 2 + (uint64_t)stream + 1));
+    fl_worker **worker = fl_run_workers(r, stream);
+
+    *pass = (fl_pass){.stream = stream,
+                      .train = true,
+                      .seed = seed,
+                      .dropout = c->field_dropout,
+                      .packs = r->packs,
+                      .ahead = r->ahead,
+                      .ahead_weight = (float)c->ahead_weight};
+    *loss = fl_lanes_next(r->lanes[stream], worker, c->parts, c->window);
+    if (r->passes == 1) return 1;
+    uint32_t slices =
+        fl_slices_fill(r->slices[stream], worker + c->parts, c->parts, seed ^ 0x636f6c6573);
+    pass[1] = (fl_pass){.stream = stream,
+                        .train = true,
+                        .seed = fl_mix64(seed),
+                        .dropout = c->field_dropout,
+                        .packs = r->packs,
+                        .states_alone = true,
+                        .contrast = (float)(c->contrast / (slices ? slices : 1))};
+    return 2;
+}
+
+/* One line of each stream: where its losses are. */
+static void note_losses(fl_run *r, const double *nats, double norm)
+{
+    for (int s = 0; s < FL_STREAMS && r->made.steps % JOURNAL_EVERY == 0; s++) {
+        if (!r->network->stream[s]) continue;
+        fl_worker **worker = fl_run_workers(r, s);
+        json_t *j = json_pack("{sssIsfsfsfsf}", "stream", s ? "payee" : "payer", "step",
+                              (json_int_t)r->made.steps, "nats", nats[s], "norm", norm, "rate",
+                              r->optimiser.rate, "events_per_s", r->events_per_s);
+        double ahead = 0, contrast = 0;
+        for (uint32_t k = 0; k < r->config.parts; k++) {
+            if (r->ahead) ahead += fl_worker_ahead_loss(worker[k]);
+            if (r->passes > 1) contrast += fl_worker_contrast_loss(worker[r->config.parts + k]);
+        }
+        if (r->ahead) json_object_set_new(j, "ahead_loss", json_real(ahead));
+        if (r->passes > 1) json_object_set_new(j, "contrast_loss", json_real(contrast));
+        fl_run_journal(r, j);
+    }
 }
 
 static florin_status one_step(fl_run *r, florin_error *err)
@@ -300,18 +389,10 @@ static florin_status one_step(fl_run *r, florin_error *err)
                        .parts = r->config.parts};
     double nats[FL_STREAMS] = {0};
     uint64_t loss[FL_STREAMS];
-    uint32_t streams = 0;
+    uint32_t passes = 0;
 
-    for (int s = 0; s < FL_STREAMS; s++) {
-        if (!r->network->stream[s]) continue;
-        j.pass[streams++] =
-            (fl_pass){.stream = s,
-                      .train = true,
-                      .seed = fl_mix64(r->config.seed ^ fl_mix64(p->steps * 2 + (uint64_t)s + 1)),
-                      .dropout = r->config.field_dropout,
-                      .packs = r->packs};
-        loss[s] = fl_lanes_next(r->lanes[s], workers_of(r, s), r->config.parts, r->config.window);
-    }
+    for (int s = 0; s < FL_STREAMS; s++)
+        if (r->network->stream[s]) passes += add_passes(r, s, j.pass + passes, &loss[s]);
     fl_train_step_run(&j);
     for (int s = 0; s < FL_STREAMS; s++)
         if (r->network->stream[s]) nats[s] = mean_nats(r, s, loss[s]);
@@ -325,11 +406,7 @@ static florin_status one_step(fl_run *r, florin_error *err)
         p->nats[s] = p->steps ? 0.95 * p->nats[s] + 0.05 * nats[s] : nats[s];
     p->steps++;
     count_events(r);
-    for (int s = 0; s < FL_STREAMS && p->steps % JOURNAL_EVERY == 0; s++)
-        if (r->network->stream[s])
-            fl_run_journal(r, json_pack("{sssIsfsfsfsf}", "stream", s ? "payee" : "payer", "step",
-                                        (json_int_t)p->steps, "nats", nats[s], "norm", norm, "rate",
-                                        r->optimiser.rate, "events_per_s", r->events_per_s));
+    note_losses(r, nats, norm);
     return FLORIN_OK;
 }
 
@@ -450,7 +527,7 @@ static florin_status run_steps(fl_run *r, florin_error *err)
 
 static florin_status save_model(fl_run *r, const json_t *report, florin_error *err)
 {
-    fl_tensor *tensor = fl_calloc(r->net->parameters, sizeof *tensor);
+    fl_tensor *tensor = fl_calloc(r->net->own, sizeof *tensor); /* no head of training alone */
     json_t *meta = json_pack(
         "{siso*so*so*s[]}", "florin", 1, "schema", fl_schema_to_json(fl_log_schema(r->log)), "fold",
         fl_fold_plan_to_json(r->plan), "network", fl_network_to_json(r->network), "heads");
@@ -460,7 +537,7 @@ static florin_status save_model(fl_run *r, const json_t *report, florin_error *e
         st = fl_fail(err, FLORIN_ENOMEM, "model file");
         goto done;
     }
-    for (uint32_t i = 0; i < r->net->parameters; i++) {
+    for (uint32_t i = 0; i < r->net->own; i++) {
         const fl_parameter *p = &r->net->list[i];
         tensor[i] = (fl_tensor){.name = p->name,
                                 .type = FL_F32,
@@ -468,7 +545,7 @@ static florin_status save_model(fl_run *r, const json_t *report, florin_error *e
                                 .dim = {p->rows, p->cols},
                                 .data = r->net->w + r->net->offset[i]};
     }
-    st = fl_model_file_save(r->files->out, meta, tensor, r->net->parameters, err);
+    st = fl_model_file_save(r->files->out, meta, tensor, r->net->own, err);
 done:
     json_decref(meta);
     free(tensor);
@@ -489,6 +566,7 @@ florin_status fl_pretrain(const fl_log *log, const fl_train_config *config,
     r->ctx = ctx;
     r->files = files;
     r->config = *config;
+    if (config->ahead && !(config->ahead_weight > 0)) r->config.ahead_weight = AHEAD_WEIGHT;
     r->threads = fl_threads(ctx);
     st = fl_train_check(config, err);
     if (!st) st = set_up(r, err);

@@ -105,6 +105,16 @@ done:
     return st;
 }
 
+/* Of the model: heads of training alone do not count. */
+static json_int_t parameters(const fl_net *net)
+{
+    json_int_t n = 0;
+
+    for (uint32_t i = 0; i < net->own; i++)
+        n += (json_int_t)(net->list[i].rows * net->list[i].cols);
+    return n;
+}
+
 static json_t *trained_json(const fl_run *r)
 {
     json_t *j = json_pack(
@@ -112,7 +122,7 @@ static json_t *trained_json(const fl_run *r)
         r->rows->hash, "events", (json_int_t)r->rows->count, "train_events",
         (json_int_t)r->rows->train, "labels", (json_int_t)r->rows->labels, "valid_from_us",
         (json_int_t)r->rows->valid_from_us, "seed", (json_int_t)r->config.seed, "parameters",
-        (json_int_t)r->net->total, "config", fl_train_config_json(&r->config));
+        parameters(r->net), "config", fl_train_config_json(&r->config));
 
     for (int s = 0; s < FL_STREAMS && j; s++) {
         const fl_progress_made *p = &r->made;

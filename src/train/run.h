@@ -2,7 +2,9 @@
 #ifndef FL_RUN_H
 #define FL_RUN_H
 
+#include "train/ahead.h"
 #include "train/baseline.h"
+#include "train/contrast.h"
 #include "train/lanes.h"
 
 typedef struct {
@@ -25,9 +27,12 @@ typedef struct {
     fl_fold_plan *plan;
     fl_net *net;
     fl_team *team;
-    fl_packs *packs;                              /* filled in each step */
-    fl_worker *worker[FL_STREAMS * FL_PARTS_MAX]; /* `parts` of each stream, the payer's first */
-    uint32_t workers, threads;
+    fl_packs *packs; /* filled in each step */
+    /* Of each stream, the payer's first: `parts` that predict, then with contrast as many that compare slices. */
+    fl_worker *worker[2 * FL_STREAMS * FL_PARTS_MAX];
+    uint32_t workers, threads, streams, passes; /* passes: of each stream in a step, 1 or 2 */
+    fl_slices *slices[FL_STREAMS];              /* NULL: without contrast */
+    fl_ahead *ahead;                            /* NULL: without */
     /* The state of training: what a checkpoint holds. */
     fl_progress_made made;
     fl_optimiser optimiser;
@@ -39,6 +44,9 @@ typedef struct {
     double events_per_s;
     bool timed, journal_lost, saved, save_failed;
 } fl_run;
+
+/* The shares of a stream that predict; those that compare follow. */
+fl_worker **fl_run_workers(fl_run *r, int stream);
 
 char *fl_checkpoint_path(const char *out);
 /* A failed write leaves the old checkpoint in place. */

@@ -13,7 +13,6 @@ void fl_worker_task(fl_worker *k, const fl_net *net, const fl_pass *pass)
     float *g = pass->train ? k->gradient : NULL;
 
     k->task_loss = 0;
-    if (g) memset(k->d_task, 0, N * H * sizeof(float));
     for (size_t i = 0; i < N; i++) {
         uint32_t row = window->row[i];
         if (row == FL_NO_ROW || !(window->weight[i] > 0) || pass->label[row] < 0) continue;
@@ -23,7 +22,7 @@ void fl_worker_task(fl_worker *k, const fl_net *net, const fl_pass *pass)
             (double)pass->label_weight * ((z > 0 ? log1p(exp(-z)) + z : log1p(exp(z))) - y * z);
         if (!g) continue;
         float d = pass->label_weight * (float)(1 / (1 + exp(-z)) - y);
-        net->ops->axpy(k->d_task + i * H, d, w, H);
+        net->ops->axpy(k->d_state + i * H, d, w, H);
         net->ops->axpy(g + q->task_w, d, h, H);
         g[q->task_b] += d;
     }

@@ -149,7 +149,7 @@ static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label
                                       .packs = t->packs,
                                       .label = label,
                                       .label_weight = known ? 1.0f / (float)known : 0,
-                                      .task_alone = !(t->config.keep > 0)};
+                                      .states_alone = !(t->config.keep > 0)};
     }
     fl_train_step_run(&j);
     *loss = 0;

@@ -18,8 +18,8 @@ struct fl_worker {
     float *before, *after; /* [N][H] */
     float *d_before;       /* [N][H] gradient from the heads */
     float *d_after;        /* [lanes][H] */
-    float *d_task;         /* [N][H] gradient of `after` from the task's head */
-    double task_loss;
+    float *d_state; /* [N][H] gradient of `after` from losses on states (fl_pass_on_states) */
+    double task_loss, contrast_loss, ahead_loss;
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
@@ -30,6 +30,7 @@ struct fl_worker {
     float *gathered; /* [2][FL_PRODUCT_TILE][H] states of a cluster's rows, and their gradients */
     float *picked, *d_picked; /* [N][H] states of the rows that a head looks at */
     uint32_t *pick, *order;   /* [N] positions with weight; positions by cluster */
+    float *alike;             /* [FL_SLICES_MAX][FL_SLICES_MAX] of a contrastive pass */
     uint32_t *cluster_at;     /* [clusters + 2] */
     uint32_t *token;          /* [targets][N] */
     float *gradient;          /* [total], NULL without */
@@ -56,8 +57,19 @@ void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, con
  * the heads' gradients. */
 void fl_worker_heads(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 /* task_head.c. The task's logit of all positions with weight and a known label from `after`; fills task_loss; with train
- * also d_task and the head's gradient. */
+ * adds to d_state and the head's gradient. */
 void fl_worker_task(fl_worker *k, const fl_net *net, const fl_pass *pass);
+/* contrast.c. Compares the states after the slices that the window holds; fills contrast_loss; with train adds to d_state.
+ * Takes pick, picked and d_picked: no heads in the same pass. */
+void fl_worker_contrast(fl_worker *k, const fl_net *net, const fl_pass *pass);
+/* ahead.c. Predicts what the next events hold from `after` at all positions with weight; fills ahead_loss; with train adds
+ * to d_state and the heads' gradient. */
+void fl_worker_ahead(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* Is there a loss on states after events, so that backwards reads d_state? */
+static inline bool fl_pass_on_states(const fl_pass *pass)
+{
+    return pass->label || pass->contrast > 0 || pass->ahead;
+}
 /* backward.c. From d_before to all other gradients. */
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 /* Is category field i of this row shown as the unknown token in this step? */
