@@ -20,7 +20,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-tasks \
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-amlsim bench-tasks \
 	bench-habits bench-checks bench-finetune bench-quality bench-peers results format check fuzz install clean
 
 all: build
@@ -43,7 +43,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-embed bench-score bench-replay bench-state bench-precision bench-behaviour bench-items bench-handbook
+bench: bench-import bench-fold bench-train bench-embed bench-score bench-replay bench-state bench-precision bench-behaviour bench-items bench-amlsim bench-handbook
 
 bench-import: build
 	@bench/run.sh import

@@ -5,6 +5,7 @@
 #include "task/catalogue.h"
 #include "task/eval.h"
 #include "task/items.h"
+#include "task/sql_features.h"
 #include "tune/finetune.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -218,6 +219,21 @@ static void date_inputs(const inputs *o, const fl_task *t, const fl_model *m)
     one_input(o, "last event", LAG_PAST, "log of 1 + days since the last event, -1: none");
 }
 
+static florin_status sql_inputs(const inputs *o, const fl_task *t, const fl_log *log,
+                                florin_error *err)
+{
+    fl_sql_features *f = NULL;
+    char name[FL_NAME_MAX + 8];
+    if (!*t->features) return FLORIN_OK;
+    florin_status st = fl_sql_features_read(&f, t, log, o->ctx, err);
+    for (uint32_t i = 0; !st && i < fl_sql_features_columns(f); i++) {
+        snprintf(name, sizeof name, "sql:%s", fl_sql_features_name(f, i));
+        one_input(o, name, "the whole log, which has no clock", "of the task's SELECT");
+    }
+    fl_sql_features_free(f);
+    return st;
+}
+
 static void item_inputs(const inputs *o)
 {
     for (uint32_t i = 0; i < FL_ITEM_INPUTS; i++)
@@ -269,9 +285,10 @@ static florin_status explain_inputs(const florin_context *ctx, florin_format for
     if (t->answer == FL_TASK_ITEMS) item_inputs(&o);
     else if (t->per_event) event_inputs(&o, m);
     else date_inputs(&o, t, m);
-    if (o.list) fl_json_write(ctx, o.list);
+    florin_status st = sql_inputs(&o, t, log, err);
+    if (o.list && !st) fl_json_write(ctx, o.list);
     json_decref(o.list);
-    return FLORIN_OK;
+    return st;
 }
 
 /* --- refit --- */
@@ -389,9 +406,9 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
     else if (!st && t.answer == FL_TASK_ALIKE) st = alike(ctx, opt, &j, &t, m, log, err);
     else if (!st && opt->finetune) st = finetune(ctx, opt, &j, &t, m, log, &o, err);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
-    if (!st && j && t.answer != FL_TASK_BINARY && opt->out)
-        fl_say(ctx, FLORIN_LOG_INFO,
-               "%s is not written: a head of this kind is judged, not yet served", opt->out);
+    if (!st && j && (t.answer != FL_TASK_BINARY || *t.features) && opt->out)
+        fl_say(ctx, FLORIN_LOG_INFO, "%s is not written: a head %s is judged, not yet served",
+               opt->out, *t.features ? "with inputs from a SELECT" : "of this kind");
     if (!st && j && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st && j) finish(ctx, opt, j);
     json_decref(j);

@@ -33,7 +33,7 @@ static void add_column(columns *c, const char *name, const char *type)
     c->taken[c->n++] = name;
 }
 
-static florin_status create_tables(fl_duck *db, const fl_schema *s, florin_error *err)
+static florin_status create_tables(fl_duck *db, const fl_schema *s, bool inputs, florin_error *err)
 {
     columns c = {.n = 0};
     fl_buf_puts(&c.sql, "CREATE TABLE events (");
@@ -42,13 +42,16 @@ static florin_status create_tables(fl_duck *db, const fl_schema *s, florin_error
     add_column(&c, "type", "VARCHAR");
     add_column(&c, "amount", "DOUBLE");
     for (uint32_t i = 0; i < s->kinds; i++) add_column(&c, s->kind[i].name, "VARCHAR");
-    for (uint32_t i = 0; i < s->categories; i++) add_column(&c, s->category[i].name, "VARCHAR");
-    for (uint32_t i = 0; i < s->numbers; i++) add_column(&c, s->number[i].name, "DOUBLE");
-    for (uint32_t i = 0; i < s->marks; i++) add_column(&c, s->mark[i].name, "BOOLEAN");
+    for (uint32_t i = 0; i < s->categories; i++)
+        if (!inputs || !s->category[i].after) add_column(&c, s->category[i].name, "VARCHAR");
+    for (uint32_t i = 0; i < s->numbers; i++)
+        if (!inputs || !s->number[i].after) add_column(&c, s->number[i].name, "DOUBLE");
+    for (uint32_t i = 0; i < s->marks && !inputs; i++)
+        add_column(&c, s->mark[i].name, "BOOLEAN");
     fl_buf_puts(&c.sql, ")");
     florin_status st = c.sql.failed ? fl_fail(err, FLORIN_ENOMEM, "log as tables: out of memory")
                                     : fl_duck_exec(db, c.sql.data, err);
-    if (!st)
+    if (!st && !inputs)
         st = fl_duck_exec(db,
                           "CREATE TABLE labels (id VARCHAR, label VARCHAR, value DOUBLE, arrival "
                           "TIMESTAMP, time TIMESTAMP)",
@@ -78,7 +81,8 @@ static void append_time(duckdb_appender a, int64_t us)
     duckdb_append_timestamp(a, (duckdb_timestamp){us});
 }
 
-static void append_event(duckdb_appender a, const fl_log *log, uint64_t row, double unit)
+static void append_event(duckdb_appender a, const fl_log *log, uint64_t row, double unit,
+                         bool inputs)
 {
     const fl_schema *s = fl_log_schema(log);
     char hex[17], number[FL_ID_NUMBER];
@@ -98,14 +102,18 @@ static void append_event(duckdb_appender a, const fl_log *log, uint64_t row, dou
         append_text(a, name, len);
     }
     for (uint32_t c = 0; c < s->categories; c++) {
+        if (inputs && s->category[c].after) continue;
         const char *value =
             e.category[c] ? fl_log_value_text(log, (int)c, e.category[c], &len) : NULL;
         append_text(a, value, len);
     }
-    for (uint32_t n = 0; n < s->numbers; n++)
+    for (uint32_t n = 0; n < s->numbers; n++) {
+        if (inputs && s->number[n].after) continue;
         if (e.number_present >> n & 1) duckdb_append_double(a, (double)e.number[n]);
         else duckdb_append_null(a);
-    for (uint32_t m = 0; m < s->marks; m++) duckdb_append_bool(a, (e.marks >> m & 1) != 0);
+    }
+    for (uint32_t m = 0; m < s->marks && !inputs; m++)
+        duckdb_append_bool(a, (e.marks >> m & 1) != 0);
 }
 
 static florin_status append_failed(duckdb_appender a, florin_error *err)
@@ -116,12 +124,12 @@ static florin_status append_failed(duckdb_appender a, florin_error *err)
                    "the log does not fit as a table: %.500s", why ? why : "no reason given");
 }
 
-static florin_status fill_events(duckdb_appender a, const fl_log *log, const florin_context *ctx,
-                                 florin_error *err)
+static florin_status fill_events(duckdb_appender a, const fl_log *log, bool inputs,
+                                 const florin_context *ctx, florin_error *err)
 {
     double unit = pow(10, -fl_currency_exponent(fl_log_schema(log)->currency));
     for (uint64_t row = 0; row < fl_log_rows(log); row++) {
-        append_event(a, log, row, unit);
+        append_event(a, log, row, unit, inputs);
         if (duckdb_appender_end_row(a) != DuckDBSuccess) return append_failed(a, err);
         if (row % 65536 == 0 && fl_cancelled(ctx))
             return fl_fail(err, FLORIN_ECANCELLED, "stopped while reading the log");
@@ -149,7 +157,7 @@ static florin_status fill_labels(duckdb_appender a, const fl_log *log, florin_er
     return FLORIN_OK;
 }
 
-static florin_status fill(fl_duck *db, const fl_log *log, const char *table,
+static florin_status fill(fl_duck *db, const fl_log *log, const char *table, bool inputs,
                           const florin_context *ctx, florin_error *err)
 {
     duckdb_appender a = NULL;
@@ -158,25 +166,37 @@ static florin_status fill(fl_duck *db, const fl_log *log, const char *table,
         duckdb_appender_destroy(&a);
         return st;
     }
-    florin_status st = *table == 'e' ? fill_events(a, log, ctx, err) : fill_labels(a, log, err);
+    florin_status st = *table == 'e' ? fill_events(a, log, inputs, ctx, err) : fill_labels(a, log, err);
     if (!st && duckdb_appender_flush(a) != DuckDBSuccess) st = append_failed(a, err);
     duckdb_appender_destroy(&a);
+    return st;
+}
+
+static florin_status open_tables(fl_duck **out, const fl_log *log, bool inputs,
+                                 const florin_context *ctx, florin_error *err)
+{
+    const fl_duck_options opt = {.sandbox = true, .threads = inputs ? 1 : 0};
+    *out = NULL;
+    fl_duck *db = NULL;
+    florin_status st = fl_duck_open(&db, &opt, ctx, err);
+    if (!st) st = create_tables(db, fl_log_schema(log), inputs, err);
+    if (!st) st = fill(db, log, "events", inputs, ctx, err);
+    if (!st && !inputs) st = fill(db, log, "labels", inputs, ctx, err);
+    if (st) fl_duck_close(db);
+    else *out = db;
     return st;
 }
 
 florin_status fl_log_sql_open(fl_duck **out, const fl_log *log, const florin_context *ctx,
                               florin_error *err)
 {
-    const fl_duck_options opt = {.sandbox = true};
-    *out = NULL;
-    fl_duck *db = NULL;
-    florin_status st = fl_duck_open(&db, &opt, ctx, err);
-    if (!st) st = create_tables(db, fl_log_schema(log), err);
-    if (!st) st = fill(db, log, "events", ctx, err);
-    if (!st) st = fill(db, log, "labels", ctx, err);
-    if (st) fl_duck_close(db);
-    else *out = db;
-    return st;
+    return open_tables(out, log, false, ctx, err);
+}
+
+florin_status fl_log_sql_open_inputs(fl_duck **out, const fl_log *log, const florin_context *ctx,
+                                     florin_error *err)
+{
+    return open_tables(out, log, true, ctx, err);
 }
 
 florin_status fl_log_sql_cut(fl_duck *db, int64_t at_us, florin_error *err)

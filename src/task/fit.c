@@ -19,8 +19,9 @@ static const fl_trees_recipe FOLD_RECIPE = {3, .02, 20};
 /* Is column c of a sample one of the fold's (what the baseline sees)? */
 static bool of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, size_t c)
 {
+    if (c >= s->base) return true; /* of the task's SELECT */
     if (t->per_event) return !strncmp(s->name[c], "fold:", 5);
-    return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->width;
+    return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->base;
 }
 
 florin_status fl_fit_inputs_take(fl_fit_inputs *out, const fl_sample *s, const fl_task *t,
@@ -693,7 +694,7 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
         st = fl_fit_widen(f, &a);
     }
     if (!st) st = name_head(f, &a);
-    if (!st && f->opt->out) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
+    if (!st && f->opt->out && !*f->t->features) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
     free_candidate(&a);
     free_candidate(&b);
     scored_free(&s);

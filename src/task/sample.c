@@ -3,6 +3,8 @@
 #include "task/sample.h"
 #include "base/file.h"
 #include "task/folds.h"
+#include "task/parts.h"
+#include "task/sql_features.h"
 #include "task/sql_label.h"
 #include "task/answer.h"
 #include <math.h>
@@ -18,6 +20,7 @@ typedef struct {
     fl_encode *enc;
     fl_label_index *labels;
     fl_sql_labels *sql;
+    fl_sql_features *features;
     bool silence_is_good; /* the log holds bad labels only: no label means genuine so far */
     fl_map64 bad
         [FL_JUDGED_MAX]; /* drop_kind entity -> 1 + seconds from `since` to its first bad event */
@@ -182,6 +185,14 @@ static florin_status take_moment(taker *k, const moment *m, uint32_t in, bool le
     return FLORIN_OK;
 }
 
+/* What the task's SELECT says of row i. */
+static florin_status add_features(const taker *k, size_t i)
+{
+    const fl_sample *s = k->s;
+    if (!k->features) return FLORIN_OK;
+    return fl_sql_features_row(k->features, s->row[i], s->x + i * s->width + s->base, k->err);
+}
+
 /* --- every event --- */
 
 /* First bad event at or after `since` of every entity that the removal rule may leave out. */
@@ -267,13 +278,13 @@ static florin_status take_event(taker *k, uint64_t row, const fl_event *e, const
     florin_status st = take_moment(k, &m, in, learn, &taken);
     if (st || !taken) return st;
     size_t i = s->rows - 1;
-    memcpy(s->x + i * s->width, values, s->width * sizeof(float));
+    memcpy(s->x + i * s->width, values, s->base * sizeof(float));
     s->fold[i] = fold ? *fold - 1 : 0;
     s->cluster[i] = entity_of(k, e, t->cluster);
     s->card[i] = entity_of(k, e, -1);
     s->row[i] = row;
     s->amount[i] = e->amount_minor == FL_AMOUNT_NONE ? 0 : (double)e->amount_minor * k->unit;
-    return FLORIN_OK;
+    return add_features(k, i);
 }
 
 static florin_status read_folds(taker *k)
@@ -345,7 +356,7 @@ static florin_status take_entity(taker *k, uint32_t entity, int64_t at, uint32_t
     s->cluster[i] = s->card[i] = hash;
     s->row[i] = entity;
     s->amount[i] = 0;
-    return FLORIN_OK;
+    return add_features(k, i);
 }
 
 typedef struct {
@@ -424,12 +435,19 @@ static florin_status take_dates(taker *k)
 static florin_status name_columns(taker *k)
 {
     fl_sample *s = k->s;
-    s->width =
-        k->t->per_event ? fl_model_row_width(k->m) : fl_encode_entity_width(k->enc, k->t->kind);
+    const fl_task *t = k->t;
+    s->base = t->per_event ? fl_model_row_width(k->m) : fl_encode_entity_width(k->enc, t->kind);
+    s->width = s->base + (k->features ? fl_sql_features_columns(k->features) : 0);
+    if (k->features && s->width > FL_HEAD_INPUTS_MAX)
+        return fl_fail(k->err, FLORIN_EINPUT,
+                       "%s: features: %zu columns beside the model's %zu: at most %d together",
+                       t->features_place, s->width - s->base, s->base, FL_HEAD_INPUTS_MAX);
     s->name = fl_calloc(s->width, sizeof *s->name);
     for (uint32_t c = 0; s->name && c < s->width; c++) {
-        s->name[c] = fl_strdup(k->t->per_event ? fl_model_row_name(k->m, c)
-                                               : fl_encode_entity_name(k->enc, k->t->kind, c));
+        s->name[c] = c >= s->base   ? fl_asprintf("sql:%s", fl_sql_features_name(
+                                                                k->features, c - (uint32_t)s->base))
+                     : t->per_event ? fl_strdup(fl_model_row_name(k->m, c))
+                                    : fl_strdup(fl_encode_entity_name(k->enc, t->kind, c));
         if (!s->name[c]) return fl_fail(k->err, FLORIN_ENOMEM, "task");
     }
     return s->name ? FLORIN_OK : fl_fail(k->err, FLORIN_ENOMEM, "task");
@@ -547,6 +565,7 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
     florin_status st = fl_encode_open(&k.enc, m, log, err);
     if (!st) fl_encode_threads(k.enc, fl_threads(ctx));
     if (!st && *t->sql) st = fl_sql_labels_read(&k.sql, t, log, ctx, err);
+    if (!st && *t->features) st = fl_sql_features_read(&k.features, t, log, ctx, err);
     if (!st) st = name_columns(&k);
     if (!st) st = t->per_event ? take_events(&k) : take_dates(&k);
     if (!st) st = check_classes(&k);
@@ -554,6 +573,7 @@ florin_status fl_sample_take(fl_sample *out, const fl_task *t, const fl_model *m
     fl_encode_close(k.enc);
     fl_label_index_free(k.labels);
     fl_sql_labels_free(k.sql);
+    fl_sql_features_free(k.features);
     for (uint32_t j = 0; j < FL_JUDGED_MAX; j++) fl_map64_free(&k.bad[j]);
     fl_map64_free(&k.folds);
     fl_classes_free(&k.classes);

@@ -8,8 +8,8 @@
 enum { FL_CLASSES_MAX = 24, FL_CLASS_ROWS_MIN = 20 };
 
 typedef struct {
-    size_t rows, width;
-    float *x;        /* [rows][width] */
+    size_t rows, width, base; /* columns: those of fold and model, then from `base` on the task's */
+    float *x;                 /* [rows][width] */
     char **name;     /* [width] column names */
     uint32_t judged; /* periods of the task: validations, then tests */
     uint8_t *in;     /* 1 + judged period of the row, 0: none */

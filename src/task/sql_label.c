@@ -1,5 +1,6 @@
 /* Runs the SELECT, keeps its rows, and runs it again over cut logs to prove that no label is dated too early. */
 #include "task/sql_label.h"
+#include "task/sql_names.h"
 #include "data/log_sql.h"
 #include "task/answer.h"
 #include <math.h>
@@ -55,28 +56,6 @@ static florin_status say(reader *r, florin_status st, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     return fl_fail(r->err, st, "%s: label: sql: %s", r->t->sql_place, what);
-}
-
-static florin_status name_rows(reader *r)
-{
-    const fl_log *log = r->log;
-    const fl_task *t = r->t;
-    uint64_t n = t->per_event ? fl_log_rows(log) : fl_log_entities(log, t->kind);
-    char hex[17];
-
-    if (n >= UINT32_MAX || !fl_map64_init(&r->name, n)) return say(r, FLORIN_ENOMEM, "too large");
-    for (uint64_t i = 0; i < n; i++) {
-        char number[FL_ID_NUMBER];
-        size_t len;
-        if (t->per_event && t->moment.type >= 0 && fl_log_type(log, i) != t->moment.type) continue;
-        const char *text = t->per_event ? fl_log_event_id(log, i, number, &len)
-                                        : fl_log_sql_entity(log, t->kind, (uint32_t)i, hex, &len);
-        bool inserted;
-        uint32_t *v = fl_map64_insert(&r->name, fl_hash64(text, len, 0) | 1, &inserted);
-        if (!v) return say(r, FLORIN_ENOMEM, "out of memory");
-        if (inserted) *v = (uint32_t)i + 1;
-    }
-    return FLORIN_OK;
 }
 
 /* The user's SELECT by itself, so that its errors speak of it; then inside one that gives columns and types. */
@@ -184,7 +163,7 @@ static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t 
     if (fl_duck_null(res, 2, i) || (!t->per_event && fl_duck_null(res, 3, i)))
         return say(r, FLORIN_EINPUT, "%s of '%.*s' is NULL",
                    fl_duck_null(res, 2, i) ? "known_at" : "date", shown, a->name);
-    const uint32_t *at = fl_map64_find(&r->name, fl_hash64(a->name, a->len, 0) | 1);
+    const uint32_t *at = fl_map64_find(&r->name, fl_sql_name(a->name, a->len));
     if (!at) {
         if (t->per_event) return FLORIN_OK; /* another type of event */
         return say(r, FLORIN_EINPUT, "the log has no %s '%.*s'",
@@ -273,7 +252,7 @@ florin_status fl_sql_labels_read(fl_sql_labels **out, const fl_task *t, const fl
     if (r.s) r.s->t = t;
     fl_progress(ctx, "asking for labels", 0, 1);
     if (!st) st = fl_log_sql_open(&r.db, log, ctx, err);
-    if (!st) st = name_rows(&r);
+    if (!st) st = fl_sql_names(&r.name, t, log, err);
     if (!st) st = wrap(&r);
     if (!st) st = run(&r, 0, INT64_MAX);
     if (!st && !r.s->n) st = say(&r, FLORIN_EINPUT, "it returned no label");

@@ -379,13 +379,46 @@ static florin_status label_names(loader *l, const fl_yaml *top, const fl_yaml *y
     return st;
 }
 
+/* The text under `sql` of the map y, and the place of it, "file:line", for messages. */
+static florin_status select_of(loader *l, const fl_yaml *y, const char *key, char *out, size_t size,
+                               char place[128])
+{
+    const char *sql = NULL;
+    florin_status st = fl_yaml_str(y, "sql", &sql, l->err);
+
+    if (st) return st;
+    if (!sql || !*sql || strlen(sql) >= size)
+        return fl_yaml_fail(y, l->err, "%s: sql: a SELECT of at most %zu characters", key,
+                            size - 1);
+    memcpy(out, sql, strlen(sql) + 1);
+    const fl_yaml *at = fl_yaml_get(y, "sql");
+    const char *slash = strlen(at->file) > 100 ? strrchr(at->file, '/') : NULL;
+    snprintf(place, 128, "%.100s:%u", slash ? slash + 1 : at->file, at->line);
+    return FLORIN_OK;
+}
+
+static florin_status features(loader *l, const fl_yaml *y)
+{
+    static const char *const known[] = {"sql"};
+    if (!y) return FLORIN_OK;
+    if (y->kind != FL_YAML_MAP)
+        return fl_yaml_fail(y, l->err, "features: needs {sql: SELECT ...}");
+    florin_status st = fl_yaml_only(y, known, 1, l->err);
+    if (st) return st;
+    if (!*l->t->folds)
+        return fl_yaml_fail(y, l->err,
+                            "features: only with `folds`, on tables without a clock: a SELECT sees "
+                            "the whole log, so by time it would see the future of what is learnt "
+                            "from");
+    return select_of(l, y, "features", l->t->features, sizeof l->t->features, l->t->features_place);
+}
+
 static florin_status label_sql(loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"sql", "is"};
-    const char *sql = NULL, *is = "yes or no";
+    const char *is = "yes or no";
     florin_status st = fl_yaml_only(y, known, 2, l->err);
 
-    if (!st) st = fl_yaml_str(y, "sql", &sql, l->err);
     if (!st) st = fl_yaml_str(y, "is", &is, l->err);
     if (st) return st;
     if (fl_yaml_get(y, "is") && strcmp(is, "number") && strcmp(is, "class") && strcmp(is, "time"))
@@ -396,15 +429,7 @@ static florin_status label_sql(loader *l, const fl_yaml *y)
                    : !strcmp(is, "class") ? FL_TASK_CLASS
                    : !strcmp(is, "time")  ? FL_TASK_TIME
                                           : FL_TASK_BINARY;
-    if (!sql || !*sql || strlen(sql) >= sizeof l->t->sql)
-        return fl_yaml_fail(y, l->err, "label: sql: a SELECT of at most %zu characters",
-                            sizeof l->t->sql - 1);
-    memcpy(l->t->sql, sql, strlen(sql) + 1);
-    const fl_yaml *at = fl_yaml_get(y, "sql");
-    const char *slash = strlen(at->file) > 100 ? strrchr(at->file, '/') : NULL;
-    snprintf(l->t->sql_place, sizeof l->t->sql_place, "%.100s:%u", slash ? slash + 1 : at->file,
-             at->line);
-    return FLORIN_OK;
+    return select_of(l, y, "label", l->t->sql, sizeof l->t->sql, l->t->sql_place);
 }
 
 /* {mark: M} or {field: F}: what the judged event itself turns out to be. A field must be one that is no input. */
@@ -649,7 +674,8 @@ static florin_status heading(loader *l, const fl_yaml *y)
     static const char *const known[] = {
         "florin_task", "name",    "data",     "about", "moments", "population", "label",
         "label_delay", "train",   "validate", "test",  "gap",     "folds",      "negatives",
-        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics",    "baseline"};
+        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics",    "baseline",
+        "features"};
     fl_task *t = l->t;
     int64_t version = 0;
 
@@ -705,6 +731,7 @@ static florin_status load(loader *l, const fl_yaml *y)
 
     if (!st) st = moments(l, y);
     if (!st) st = label(l, y);
+    if (!st) st = features(l, fl_yaml_get(y, "features"));
     if (!st) st = all_periods(l, y);
     if (!st) st = removal(l, fl_yaml_get(y, "removal"));
     if (!st) l->t->cluster = kind_named(l, y, "cluster", &st);

@@ -10,7 +10,8 @@ enum {
     FL_JUDGED_MAX = 2 * FL_PERIODS_MAX,
     FL_WHERE_MAX = 4,
     FL_CHOICES_MAX = 4, /* values of one metric: precision at 100, 1000 ... */
-    FL_TASK_SQL_MAX = 4096
+    FL_TASK_SQL_MAX = 4096,
+    FL_TASK_FEATURES_MAX = 16384
 };
 
 /* "Some event of this type, with or without a mark, with these values, of at least this amount". type -1: any; mark -1:
@@ -70,6 +71,8 @@ typedef struct fl_task {
     int64_t horizon_us;
     char sql[FL_TASK_SQL_MAX], sql_place[128]; /* place: file:line of it, for messages */
     int64_t label_delay_us;                    /* how much later than that a label is known */
+    /* A SELECT of further inputs, of tables without a clock (sql_features.h); "": none */
+    char features[FL_TASK_FEATURES_MAX], features_place[128];
 
     fl_period train;                 /* to INT64_MAX: up to each judged period */
     int64_t gap_us;                  /* training ends so long before a judged period begins */

@@ -28,7 +28,7 @@ static florin_status find_column(size_t *out, const fl_sample *s, const fl_task 
 {
     char own[96];
     const char *name = input_name(t, m, own), *near = NULL;
-    *out = s->width - 1;
+    *out = s->base - 1;
     if (!name) return FLORIN_OK;
     name = bare(name);
     const char **have = fl_calloc(s->width, sizeof *have);
