@@ -22,9 +22,9 @@ catalogue=$work/catalogue.json
 "$florin" tasks --folder "$tasks" --json >"$catalogue"
 
 # folder DATA: a name for files, of the first words; until DATA: pretraining sees nothing at or after it
-folder() { case $1 in simulated) echo simulated ;; simulated,*) echo simulated_blind ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; esac; }
-file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; completejourney) echo completejourney_transactions_sample.csv ;; uci_credit) echo uci_credit_default.csv ;; handbook) echo handbook_transactions.csv ;; berka) echo berka_dev.sqlite ;; esac; }
-until_of() { case $1 in simulated*) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; berka) echo 1993-12-31 ;; esac; }
+folder() { case $1 in simulated) echo simulated ;; simulated,*) echo simulated_blind ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; AMLSim*) echo amlsim ;; TabFormer*) echo tabformer ;; esac; }
+file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; completejourney) echo completejourney_transactions_sample.csv ;; uci_credit) echo uci_credit_default.csv ;; handbook) echo handbook_transactions.csv ;; berka) echo berka_dev.sqlite ;; amlsim) echo amlsim_transactions.csv ;; tabformer) echo tabformer_user0.csv ;; esac; }
+until_of() { case $1 in simulated*) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; berka) echo 1993-12-31 ;; amlsim) echo 2000-06-01 ;; tabformer) echo 2018-01-01 ;; esac; }
 # make_log NAME: $work/NAME, once
 make_log() {
     [ ! -e "$work/$1.made" ] || return 0
@@ -41,7 +41,14 @@ make_log() {
         [ "$1" != berka ] || schema=$root/examples/berka/bank.yaml # with the loans
         csv=$("$root/scripts/data.sh" "$(file "$1")") || return 1
         sed -e "s#file: .*#file: \"$csv\"#" "$schema" >"$work/$1.yaml"
-        "$florin" import "$work/$1.yaml" --log "$work/$1" --quiet >/dev/null
+        if [ "$1" = amlsim ]; then
+            local accounts
+            accounts=$("$root/scripts/data.sh" amlsim_nodes.csv) || return 1
+            python3 "$tasks/amlsim_folds.py" "$accounts" >"$work/amlsim_folds.csv"
+            "$florin" import "$root/examples/amlsim/accounts.yaml" --log "$work/$1" "transfer=$csv" "account=$accounts" --quiet >/dev/null
+        else
+            "$florin" import "$work/$1.yaml" --log "$work/$1" --quiet >/dev/null
+        fi
         [ "$1" != uci_credit ] || python3 "$tasks/uci_folds.py" "$csv" >"$work/uci_folds.csv"
         [ "$1" != cdnow ] || python3 "$tasks/cdnow_folds.py" "$csv" >"$work/cdnow_folds.csv"
         for of in loan account; do
@@ -54,7 +61,7 @@ make_log() {
 # tasks stand on the fold alone.
 make_model() {
     [ ! -e "$work/$1_$2.florin" ] || return 0
-    if [ "$1" = uci_credit ]; then
+    if [ "$1" = uci_credit ] || [ "$1" = amlsim ]; then
         : >"$work/$1_$2.florin"
         return 0
     fi
@@ -98,7 +105,7 @@ measure() {
     local path=$tasks/$name.yaml with=(--model "$work/$2_$3.florin")
     [ -s "$work/$2_$3.florin" ] || with=()
     [ "$name" != berka_loan_goes_bad ] || with=() # its first loan is earlier than what the model has seen
-    if [ "$2" = cdnow ] || [ "$2" = uci_credit ] || [ "$2" = berka ]; then
+    if [ "$2" = cdnow ] || [ "$2" = uci_credit ] || [ "$2" = berka ] || [ "$2" = amlsim ]; then
         cp "$path" "$work/$name.yaml"
         path=$work/$name.yaml
     fi
