@@ -46,8 +46,7 @@ static florin_status create_tables(fl_duck *db, const fl_schema *s, bool inputs,
         if (!inputs || !s->category[i].after) add_column(&c, s->category[i].name, "VARCHAR");
     for (uint32_t i = 0; i < s->numbers; i++)
         if (!inputs || !s->number[i].after) add_column(&c, s->number[i].name, "DOUBLE");
-    for (uint32_t i = 0; i < s->marks && !inputs; i++)
-        add_column(&c, s->mark[i].name, "BOOLEAN");
+    for (uint32_t i = 0; i < s->marks && !inputs; i++) add_column(&c, s->mark[i].name, "BOOLEAN");
     fl_buf_puts(&c.sql, ")");
     florin_status st = c.sql.failed ? fl_fail(err, FLORIN_ENOMEM, "log as tables: out of memory")
                                     : fl_duck_exec(db, c.sql.data, err);
@@ -166,7 +165,8 @@ static florin_status fill(fl_duck *db, const fl_log *log, const char *table, boo
         duckdb_appender_destroy(&a);
         return st;
     }
-    florin_status st = *table == 'e' ? fill_events(a, log, inputs, ctx, err) : fill_labels(a, log, err);
+    florin_status st =
+        *table == 'e' ? fill_events(a, log, inputs, ctx, err) : fill_labels(a, log, err);
     if (!st && duckdb_appender_flush(a) != DuckDBSuccess) st = append_failed(a, err);
     duckdb_appender_destroy(&a);
     return st;

@@ -694,7 +694,8 @@ static florin_status fit_binary(fitter *f, const fl_judged *j, json_t **json)
         st = fl_fit_widen(f, &a);
     }
     if (!st) st = name_head(f, &a);
-    if (!st && f->opt->out && !*f->t->features) st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
+    if (!st && f->opt->out && !*f->t->features)
+        st = fl_parts_save(f->opt->out, f->m, &a.parts, f->err);
     free_candidate(&a);
     free_candidate(&b);
     scored_free(&s);

@@ -444,10 +444,11 @@ static florin_status name_columns(taker *k)
                        t->features_place, s->width - s->base, s->base, FL_HEAD_INPUTS_MAX);
     s->name = fl_calloc(s->width, sizeof *s->name);
     for (uint32_t c = 0; s->name && c < s->width; c++) {
-        s->name[c] = c >= s->base   ? fl_asprintf("sql:%s", fl_sql_features_name(
-                                                                k->features, c - (uint32_t)s->base))
-                     : t->per_event ? fl_strdup(fl_model_row_name(k->m, c))
-                                    : fl_strdup(fl_encode_entity_name(k->enc, t->kind, c));
+        s->name[c] =
+            c >= s->base
+                ? fl_asprintf("sql:%s", fl_sql_features_name(k->features, c - (uint32_t)s->base))
+            : t->per_event ? fl_strdup(fl_model_row_name(k->m, c))
+                           : fl_strdup(fl_encode_entity_name(k->enc, t->kind, c));
         if (!s->name[c]) return fl_fail(k->err, FLORIN_ENOMEM, "task");
     }
     return s->name ? FLORIN_OK : fl_fail(k->err, FLORIN_ENOMEM, "task");

@@ -10,14 +10,14 @@ enum { FL_CLASSES_MAX = 24, FL_CLASS_ROWS_MIN = 20 };
 typedef struct {
     size_t rows, width, base; /* columns: those of fold and model, then from `base` on the task's */
     float *x;                 /* [rows][width] */
-    char **name;     /* [width] column names */
-    uint32_t judged; /* periods of the task: validations, then tests */
-    uint8_t *in;     /* 1 + judged period of the row, 0: none */
-    uint8_t *learn;  /* may be learnt from, by fl_sample_learns */
-    float *known;    /* [rows][judged] label as known when period j begins; NAN: unknown then */
-    float *truth;    /* label in the end; rows without one are not taken. Of a class: its number */
-    float *weight;   /* when learnt from: 1 / share of its kind that was kept */
-    uint32_t *fold;  /* with folds */
+    char **name;              /* [width] column names */
+    uint32_t judged;          /* periods of the task: validations, then tests */
+    uint8_t *in;              /* 1 + judged period of the row, 0: none */
+    uint8_t *learn;           /* may be learnt from, by fl_sample_learns */
+    float *known;   /* [rows][judged] label as known when period j begins; NAN: unknown then */
+    float *truth;   /* label in the end; rows without one are not taken. Of a class: its number */
+    float *weight;  /* when learnt from: 1 / share of its kind that was kept */
+    uint32_t *fold; /* with folds */
     uint64_t *cluster, *card,
         *row; /* entity of the bootstrap, of card precision; log row or entity number */
     int64_t *time_us;

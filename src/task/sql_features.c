@@ -86,8 +86,7 @@ static florin_status add_column(reader *r, const fl_duck_result *res, uint32_t c
     if (f->columns == FL_SQL_FEATURES_MAX)
         return say(r->t, r->err, FLORIN_EINPUT, "more than %d columns", FL_SQL_FEATURES_MAX);
     f->name[f->columns] = fl_strdup(name);
-    return f->name[f->columns++] ? FLORIN_OK
-                                 : say(r->t, r->err, FLORIN_ENOMEM, "out of memory");
+    return f->name[f->columns++] ? FLORIN_OK : say(r->t, r->err, FLORIN_ENOMEM, "out of memory");
 }
 
 /* A name inside double quotes. */

@@ -401,8 +401,7 @@ static florin_status features(loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"sql"};
     if (!y) return FLORIN_OK;
-    if (y->kind != FL_YAML_MAP)
-        return fl_yaml_fail(y, l->err, "features: needs {sql: SELECT ...}");
+    if (y->kind != FL_YAML_MAP) return fl_yaml_fail(y, l->err, "features: needs {sql: SELECT ...}");
     florin_status st = fl_yaml_only(y, known, 1, l->err);
     if (st) return st;
     if (!*l->t->folds)
@@ -672,10 +671,10 @@ static florin_status text(loader *l, const fl_yaml *y, const char *key, char *ou
 static florin_status heading(loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {
-        "florin_task", "name",    "data",     "about", "moments", "population", "label",
-        "label_delay", "train",   "validate", "test",  "gap",     "folds",      "negatives",
-        "removal",     "cluster", "cost",     "head",  "inputs",  "metrics",    "baseline",
-        "features"};
+        "florin_task", "name",        "data",     "about",    "moments", "population",
+        "label",       "label_delay", "train",    "validate", "test",    "gap",
+        "folds",       "negatives",   "removal",  "cluster",  "cost",    "head",
+        "inputs",      "metrics",     "baseline", "features"};
     fl_task *t = l->t;
     int64_t version = 0;
 
