@@ -75,6 +75,8 @@ bench-finetune: build
 	@bench/run.sh finetune
 bench-quality: build
 	@bench/run.sh quality
+bench-amlsim: build
+	@bench/run.sh amlsim
 bench-tasks: build
 	@bench/tasks.sh
 
