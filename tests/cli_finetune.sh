@@ -68,6 +68,20 @@ awk -F, '$8 == 0 { print $1 "," $3 }' full.csv >want
 awk -F, 'NR > 1 { print $1 "," $3 }' f.csv >got
 same want got
 
+# --auto tries the network's own learning too, and what it chooses is what it says.
+ok "$FLORIN" fit bank --task fraud.yaml --model base.florin --auto --epochs 1 --out auto.florin --report auto.json --scores auto.csv $fit
+equal "$(json auto.json auto.tried.#) $(json auto.json auto.tried.8.finetune) $(json auto.json auto.tried.9.finetune)" "10 low-rank full"
+best=$(for k in 0 1 2 3 4 5 6 7 8 9; do json auto.json auto.tried.$k.validation_ap; done | sort -rg | head -1)
+for k in 0 1 2 3 4 5 6 7 8 9; do
+    [ "$(json auto.json auto.tried.$k.validation_ap)" != "$best" ] || break
+done
+equal "$(json auto.json auto.chosen.finetune 2>&1)" "$(json auto.json auto.tried.$k.finetune 2>&1)"
+{ cat fraud.yaml; echo "head: $(json auto.json auto.tried.$k.head)"; echo "inputs: $(json auto.json auto.tried.$k.inputs)"; } >hand.yaml
+how=
+[ $k -lt 8 ] || how="--finetune $(json auto.json auto.tried.$k.finetune) --epochs 1"
+ok "$FLORIN" fit bank --task hand.yaml --model base.florin $how --out hand.florin --scores hand.csv $fit
+same auto.csv hand.csv
+
 base="--model base.florin --finetune full --out x"
 fails 2 'finetune needs a pretrained' "$FLORIN" fit bank --task fraud.yaml --finetune full --out x
 fails 2 'finetune half: full or low-rank' "$FLORIN" fit bank --task fraud.yaml --model base.florin --finetune half --out x

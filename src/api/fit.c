@@ -358,27 +358,88 @@ static void finish(const florin_context *ctx, const florin_fit_options *opt, con
     else write_text(ctx, j);
 }
 
-static florin_status finetune(const florin_context *ctx, const florin_fit_options *opt, json_t **j,
-                              const fl_task *t, const fl_model *m, const fl_log *log,
-                              const fl_fit_options *o, florin_error *err)
+/* What fine-tuning needs of a fit. */
+typedef struct {
+    const florin_context *ctx;
+    const florin_fit_options *opt;
+    const fl_task *t;
+    const fl_model *m;
+    const fl_log *log;
+    const fl_fit_options *o;
+    florin_error *err;
+} fitting;
+
+static florin_status finetune(const fitting *f, const char *how, const fl_task *t,
+                              const fl_fit_options *o, json_t **j)
 {
-    bool low = !strcmp(opt->finetune, "low-rank");
-    const fl_finetune_options f = {.rank = !low        ? 0
-                                           : opt->rank ? opt->rank
-                                                       : 8,
-                                   .rate = opt->rate,
-                                   .epochs = opt->epochs,
-                                   .keep = opt->keep};
-    if (opt->auto_minutes > 0)
-        return fl_fail(err, FLORIN_EUSAGE, "--auto and --finetune exclude each other");
-    if (!low && strcmp(opt->finetune, "full"))
-        return fl_fail(err, FLORIN_EUSAGE, "--finetune %s: full or low-rank", opt->finetune);
+    const florin_fit_options *opt = f->opt;
+    bool low = !strcmp(how, "low-rank");
+    const fl_finetune_options with = {.rank = !low        ? 0
+                                              : opt->rank ? opt->rank
+                                                          : 8,
+                                      .rate = opt->rate,
+                                      .epochs = opt->epochs,
+                                      .keep = opt->keep};
+    if (!low && strcmp(how, "full"))
+        return fl_fail(f->err, FLORIN_EUSAGE, "--finetune %s: full or low-rank", how);
     if (opt->rank > 64 || !(opt->rate >= 0 && opt->rate <= 1) ||
         !(opt->epochs >= 0 && opt->epochs <= 1000) || !(opt->keep >= 0 && opt->keep <= 100))
-        return fl_fail(err, FLORIN_EUSAGE,
+        return fl_fail(f->err, FLORIN_EUSAGE,
                        "fine-tuning: --rank is 1 to 64, --rate at most 1, --epochs at most 1000, "
                        "--keep at most 100");
-    return fl_finetune(j, t, m, log, o, &f, opt->out ? opt->out : opt->log, ctx, err);
+    return fl_finetune(j, t, f->m, f->log, o, &with, opt->out ? opt->out : opt->log, f->ctx,
+                       f->err);
+}
+
+/* The tuned network beside trees on the fold, as --auto tries and uses it. */
+static florin_status tuned_blend(const fitting *f, const char *how, const fl_fit_options *o,
+                                 json_t **j)
+{
+    fl_task t = *f->t;
+    snprintf(t.head, sizeof t.head, "blend");
+    return finetune(f, how, &t, o, j);
+}
+
+static florin_status try_tuned(void *self, const char *how, double *figure)
+{
+    const fitting *f = self;
+    fl_fit_options o = *f->o;
+    json_t *j = NULL;
+    o.out = o.scores = NULL;
+    o.auto_minutes = 0;
+    o.more = NULL;
+    o.validate_only = true;
+    o.draws = 1;
+    florin_status st = tuned_blend(f, how, &o, &j);
+    *figure =
+        st ? 0
+           : json_number_value(json_object_get(
+                 json_object_get(
+                     json_object_get(json_array_get(json_object_get(j, "systems"), 0), "metrics"),
+                     "ap"),
+                 "value"));
+    json_decref(j);
+    return st;
+}
+
+/* --auto: fl_fit's ways, then the network's own learning where the task allows it. */
+static florin_status choose_and_fit(fitting *f, json_t **j)
+{
+    static const char *const how[] = {"low-rank", "full", NULL};
+    fl_auto_more more = {.how = how, .attempt = try_tuned, .self = f};
+    fl_fit_options o = *f->o;
+    if (f->opt->finetune)
+        return fl_fail(f->err, FLORIN_EUSAGE, "--auto and --finetune exclude each other");
+    if (fl_finetune_suits(f->t, f->m, f->o, NULL) == FLORIN_OK) o.more = &more;
+    florin_status st = fl_fit(j, f->t, f->m, f->log, &o, f->ctx, f->err);
+    if (!st && more.chosen) {
+        o.more = NULL;
+        o.auto_minutes = 0;
+        st = tuned_blend(f, more.chosen, &o, j);
+        if (!st) json_object_set(*j, "auto", more.about);
+    }
+    json_decref(more.about);
+    return st;
 }
 
 florin_status florin_fit(const florin_context *ctx, const florin_fit_options *opt,
@@ -402,9 +463,11 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .later_rows = opt->later_rows != 0,
                         .auto_minutes = opt->auto_minutes};
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
+    fitting f = {.ctx = ctx, .opt = opt, .t = &t, .m = m, .log = log, .o = &o, .err = err};
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
     else if (!st && t.answer == FL_TASK_ALIKE) st = alike(ctx, opt, &j, &t, m, log, err);
-    else if (!st && opt->finetune) st = finetune(ctx, opt, &j, &t, m, log, &o, err);
+    else if (!st && opt->auto_minutes > 0) st = choose_and_fit(&f, &j);
+    else if (!st && opt->finetune) st = finetune(&f, opt->finetune, &t, &o, &j);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
     if (!st && j && (t.answer != FL_TASK_BINARY || *t.features) && opt->out)
         fl_say(ctx, FLORIN_LOG_INFO, "%s is not written: a head %s is judged, not yet served",

@@ -10,9 +10,9 @@ typedef florin_status (*fl_auto_try)(void *self, const char *head, const char *i
                                      double *figure);
 /* The best goes into t->head and t->inputs. out: {chosen, why, seconds, tried: [{head, inputs, validation_ap, seconds}],
  * left: [...]}, owned by the caller. net: the model is pretrained. minutes: after them no further one is begun; the first
- * is always tried. */
+ * is always tried. more: further ways, NULL: none; when one of them is the best, more->chosen says so and t stays. */
 florin_status fl_auto_choose(json_t **out, fl_task *t, bool net, double minutes,
-                             fl_auto_try attempt, void *self, const florin_context *ctx,
-                             florin_error *err);
+                             fl_auto_try attempt, void *self, fl_auto_more *more,
+                             const florin_context *ctx, florin_error *err);
 
 #endif

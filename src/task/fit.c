@@ -640,7 +640,7 @@ static florin_status choose_way(fitter *f, fl_task *t, json_t **how)
             "task %s: --auto chooses on validation data, for a label that is yes or no%s", t->name,
             *t->folds ? "; with `folds` every row is judged" : "");
     return fl_auto_choose(how, t, fl_model_network(f->m) != NULL, f->opt->auto_minutes, try_way, f,
-                          f->ctx, f->err);
+                          f->opt->more, f->ctx, f->err);
 }
 
 /* Ours by the task's head and inputs, and the baseline. */
@@ -732,8 +732,11 @@ florin_status fl_fit(json_t **json, const fl_task *given, const fl_model *m, con
     if (!st) st = fl_sample_take(&f.s, &t, m, log, opt->seed, ctx, err);
     if (!st) st = fl_judged_take(&j, &f.s, opt->validate_only, &t, err);
     if (!st && opt->auto_minutes > 0) st = choose_way(&f, &t, &how);
-    if (!st) st = t.answer == FL_TASK_BINARY ? fit_binary(&f, &j, json) : fit_other(&f, &j, json);
-    if (!st && how) json_object_set(*json, "auto", how);
+    bool elsewhere = opt->more && opt->more->chosen;
+    if (!st && !elsewhere)
+        st = t.answer == FL_TASK_BINARY ? fit_binary(&f, &j, json) : fit_other(&f, &j, json);
+    if (!st && how && elsewhere) opt->more->about = json_incref(how);
+    else if (!st && how) json_object_set(*json, "auto", how);
     json_decref(how);
     fl_judged_free(&j);
     fl_sample_free(&f.s);

@@ -15,6 +15,16 @@ typedef struct {
     const json_t *about; /* how it was learnt */
 } fl_given;
 
+/* Ways of using the model that fl_fit does not know itself (src/tune): fl_auto_choose tries them after its own. */
+typedef struct {
+    const char *const *how; /* their names, NULL after the last */
+    /* Average precision on the validation periods; the test stays unseen. */
+    florin_status (*attempt)(void *self, const char *how, double *figure);
+    void *self;
+    const char *chosen; /* out: the best, when it is one of these; fl_fit has judged nothing then */
+    json_t *about;      /* out, with chosen: how it was chosen, owned by the caller */
+} fl_auto_more;
+
 typedef struct {
     const char *out;    /* model file with the head; NULL: nothing is written */
     const char *scores; /* per-row scores of the test (.csv, .parquet); NULL: none */
@@ -26,6 +36,7 @@ typedef struct {
     const fl_given *given; /* NULL: the task's own head is fitted */
     double
         auto_minutes; /* above 0: head and inputs are chosen on validation, within so long (auto.h) */
+    fl_auto_more *more; /* NULL: fl_fit's own ways alone */
 } fl_fit_options;
 
 /* json: what was found, as florin report reads it; owned by the caller. */

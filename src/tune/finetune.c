@@ -178,8 +178,8 @@ static florin_status one_period(tuner *f, uint32_t j, double epochs)
 
 /* ---- all ---- */
 
-static florin_status check(const fl_task *t, const fl_model *m, const fl_fit_options *opt,
-                           florin_error *err)
+florin_status fl_finetune_suits(const fl_task *t, const fl_model *m, const fl_fit_options *opt,
+                                florin_error *err)
 {
     if (!fl_model_network(m))
         return fl_fail(err, FLORIN_EUSAGE, "--finetune needs a pretrained --model");
@@ -233,7 +233,7 @@ florin_status fl_finetune(json_t **json, const fl_task *t, const fl_model *m, co
     tuner f = {.t = t, .m = m, .log = log, .o = tune, .ctx = ctx, .err = err, .place = place};
     uint32_t judged = opt->validate_only ? t->validates : t->validates + t->tests;
     double epochs = tune->epochs > 0 ? tune->epochs : 3;
-    florin_status st = check(t, m, opt, err);
+    florin_status st = fl_finetune_suits(t, m, opt, err);
 
     *json = NULL;
     if (!st) st = prepare(&f, judged, opt->seed);

@@ -19,4 +19,8 @@ florin_status fl_finetune(json_t **json, const fl_task *t, const fl_model *m, co
                           const fl_fit_options *opt, const fl_finetune_options *tune,
                           const char *place, const florin_context *ctx, florin_error *err);
 
+/* FLORIN_OK when the network can learn the task, else the reason. err: NULL, if only the answer counts. */
+florin_status fl_finetune_suits(const fl_task *t, const fl_model *m, const fl_fit_options *opt,
+                                florin_error *err);
+
 #endif
