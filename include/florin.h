@@ -263,11 +263,18 @@ typedef struct {
     double contrast;     /* weight of the contrastive loss on slices of histories; 0: off */
     uint32_t ahead;      /* the state also predicts what the next so many events hold; 0: off */
     double ahead_weight; /* of that loss; 0: 0.2 where ahead is on */
+    const char *backbone;   /* "gru" (also NULL) or "transformer", of which the rest tells */
+    uint32_t layers, heads; /* 0: 2 and 4 */
+    uint32_t context;       /* events that a layer sees; 0: 64 */
+    uint32_t block_width;   /* 0: by the size of the GRU of the same state */
+    const char *positions;  /* "rotary" (also NULL), "learned" or "none" */
+    int post_norm, no_bias, no_history; /* in place of pre-norm, biases, a token of what fell out */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0                             \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, NULL, 0, 0, 0, 0, NULL, 0, \
+            0, 0                                                                                   \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

@@ -116,7 +116,12 @@ static void states_alone(const fl_model *m, const fl_log *log, const float *rows
 
 static void test_states(void **state)
 {
-    static const uint64_t seeds[] = {7, 8, FIXTURE_INT8 + 7};
+    static const uint64_t seeds[] = {7,
+                                     8,
+                                     FIXTURE_INT8 + 7,
+                                     FIXTURE_TRANSFORMER + 7,
+                                     FIXTURE_TRANSFORMER + 8,
+                                     FIXTURE_TRANSFORMER + FIXTURE_INT8 + 7};
     fl_log *log = fixture_log("states.log", 1);
 
     (void)state;

@@ -5,9 +5,10 @@ int cmd_pretrain(cli *c, int argc, char **argv)
 {
     const char *args[1] = {0};
     int n = 0, code = 0;
-    bool resume = false, dense = false, bf16 = false;
+    bool resume = false, dense = false, bf16 = false, post_norm = false, no_bias = false,
+         no_history = false;
     int64_t hidden = 0, width = 0, lanes = 0, window = 0, parts = 0, vocabulary = 0, steps = 0,
-            seed = 0, ahead = 0;
+            seed = 0, ahead = 0, layers = 0, heads = 0, context = 0, block_width = 0;
     florin_pretrain_options o = FLORIN_PRETRAIN_INIT;
     const cli_option options[] = {
         {"--out", CLI_TEXT, &o.out, "MODEL", "model file to write"},
@@ -26,6 +27,20 @@ int cmd_pretrain(cli *c, int argc, char **argv)
         {"--ahead", CLI_INT, &ahead, "K",
          "also predict what the next K events hold together, 1 to 64 (default 0: off)"},
         {"--ahead-weight", CLI_NUMBER, &o.ahead_weight, "W", "of that loss (default 0.2)"},
+        {"--backbone", CLI_TEXT, &o.backbone, "NAME",
+         "what carries a history: gru or transformer (default gru)"},
+        {"--layers", CLI_INT, &layers, "N", "of a transformer (default 2)"},
+        {"--heads", CLI_INT, &heads, "N", "of a transformer's attention (default 4)"},
+        {"--context", CLI_INT, &context, "N",
+         "last events that a transformer's layer sees (default 64)"},
+        {"--block-width", CLI_INT, &block_width, "N",
+         "width of a transformer's layers (default: as many parameters as a GRU of --hidden)"},
+        {"--positions", CLI_TEXT, &o.positions, "NAME",
+         "of a transformer: rotary, learned or none (default rotary)"},
+        {"--post-norm", CLI_FLAG, &post_norm, NULL, "of a transformer: norms after each part"},
+        {"--no-bias", CLI_FLAG, &no_bias, NULL, "of a transformer: no biases"},
+        {"--no-history", CLI_FLAG, &no_history, NULL,
+         "of a transformer: no token for what is older than its context"},
         {"--epochs", CLI_NUMBER, &o.epochs, "X", "passes over the events (default 3)"},
         {"--steps", CLI_INT, &steps, "N", "at most so many steps"},
         {"--minutes", CLI_NUMBER, &o.minutes, "X", "stop training after so many minutes"},
@@ -52,7 +67,8 @@ int cmd_pretrain(cli *c, int argc, char **argv)
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
-    const int64_t numbers[] = {hidden, width, lanes, window, parts, vocabulary, ahead};
+    const int64_t numbers[] = {hidden, width,  lanes, window,  parts,      vocabulary,
+                               ahead,  layers, heads, context, block_width};
     florin_error err = {0};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i] < 0 || numbers[i] > UINT32_MAX || steps < 0 || seed < 0) {
@@ -74,6 +90,13 @@ int cmd_pretrain(cli *c, int argc, char **argv)
     o.resume = resume;
     o.dense = dense;
     o.bf16 = bf16;
+    o.layers = (uint32_t)layers;
+    o.heads = (uint32_t)heads;
+    o.context = (uint32_t)context;
+    o.block_width = (uint32_t)block_width;
+    o.post_norm = post_norm;
+    o.no_bias = no_bias;
+    o.no_history = no_history;
     o.format = c->format;
     return florin_pretrain(&c->context, &o, &err) ? cli_fail(c, &err) : 0;
 }

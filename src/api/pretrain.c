@@ -31,6 +31,40 @@ static florin_status set_scale(const char *name, fl_train_config *c, florin_erro
     return fl_fail(err, FLORIN_EUSAGE, "--size %.32s: there are nano, small and base", name);
 }
 
+static florin_status configure_blocks(const florin_pretrain_options *o, fl_train_blocks *b,
+                                      florin_error *err)
+{
+    static const char *const position[] = {"none", "rotary", "learned"};
+    bool any = o->layers || o->heads || o->context || o->block_width || o->positions ||
+               o->post_norm || o->no_bias || o->no_history;
+    size_t p = FL_POSITIONS_ROTARY;
+
+    if (!o->backbone || !strcmp(o->backbone, "gru")) {
+        if (!any) return FLORIN_OK;
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "--layers, --heads, --context, --block-width, --positions, --post-norm, "
+                       "--no-bias and --no-history go with --backbone transformer");
+    }
+    if (strcmp(o->backbone, "transformer") != 0)
+        return fl_fail(err, FLORIN_EUSAGE, "--backbone %s: there are gru and transformer",
+                       o->backbone);
+    if (o->positions)
+        for (p = 0; p < FL_LEN(position) && strcmp(o->positions, position[p]) != 0; p++) {}
+    if (p == FL_LEN(position))
+        return fl_fail(err, FLORIN_EUSAGE, "--positions %s: there are rotary, learned and none",
+                       o->positions);
+    *b = fl_train_blocks_defaults();
+    if (o->layers) b->layers = o->layers;
+    if (o->heads) b->heads = o->heads;
+    if (o->context) b->context = o->context;
+    b->width = o->block_width;
+    b->positions = (fl_positions)p;
+    b->post_norm = o->post_norm != 0;
+    b->no_bias = o->no_bias != 0;
+    b->no_history = o->no_history != 0;
+    return FLORIN_OK;
+}
+
 static florin_status configure(const florin_pretrain_options *o, fl_train_config *c,
                                fl_train_files *f, florin_error *err)
 {
@@ -70,6 +104,8 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
             return fl_fail(err, FLORIN_EUSAGE, "--precision %s: there are int8 and fp32",
                            o->precision);
     }
+    st = configure_blocks(o, &c->blocks, err);
+    if (st) return st;
     *f = (fl_train_files){.out = o->out,
                           .journal = o->journal,
                           .resume = o->resume != 0,

@@ -3,39 +3,6 @@
 #include "kernels/block_inside.h"
 #include <math.h>
 
-/* ---- positions ---- */
-
-void fl_block_turns(const fl_block_shape *s, const uint32_t *position, size_t n, float *turn)
-{
-    size_t half = s->width / s->heads / 2;
-
-    for (size_t c = 0; c < half; c++) {
-        double by = pow(10000.0, -(double)c / (double)half);
-        for (size_t i = 0; i < n; i++) {
-            double angle = by * (double)position[i];
-            turn[(i * half + c) * 2] = (float)cos(angle);
-            turn[(i * half + c) * 2 + 1] = (float)sin(angle);
-        }
-    }
-}
-
-static void turn_head(float *x, const float *turn, size_t half, bool back)
-{
-    for (size_t c = 0; c < half; c++) {
-        float a = x[c], b = x[c + half], cs = turn[2 * c],
-              sn = back ? -turn[2 * c + 1] : turn[2 * c + 1];
-        x[c] = a * cs - b * sn;
-        x[c + half] = a * sn + b * cs;
-    }
-}
-
-void fl_block_turn(const fl_block_shape *s, float *x, const float *turn, bool back)
-{
-    size_t d = s->width / s->heads;
-
-    for (uint32_t h = 0; h < s->heads; h++) turn_head(x + h * d, turn, d / 2, back);
-}
-
 /* ---- one list ---- */
 
 /* A list at hand: its elements, and the keys before them that the memory holds. */
@@ -86,13 +53,6 @@ static size_t fallen_by(const list_at_hand *a, size_t i)
     return before >= window ? before - window + 1 : 0;
 }
 
-static float fallen_weight(const list_at_hand *a, size_t fallen)
-{
-    size_t most = (size_t)FL_HISTORY * a->b->shape->window;
-
-    return 1.0f / (float)(fallen < most ? fallen : most);
-}
-
 /* The value at a key's place. */
 static const float *value_at(const list_at_hand *a, size_t place)
 {
@@ -114,7 +74,7 @@ static void set_means(const list_at_hand *a)
             continue;
         }
         const float *v = value_at(a, a->kept + i - window);
-        float by = fallen_weight(a, fallen);
+        float by = fl_block_fallen_weight(a->b->shape, fallen);
         for (size_t c = 0; c < D; c++) {
             float old = fallen == 1 ? 0 : before[c];
             mean[c] = old + by * (v[c] - old);
@@ -143,8 +103,8 @@ static void take_elements(const list_at_hand *a, uint32_t head)
         put_padded(h->v + (a->kept + i) * h->dims, row + 2 * a->D, a->d, h->dims);
         if (!rotary) continue;
         const float *turn = a->l->turn + (a->first + i) * (a->d / 2) * 2;
-        turn_head(q, turn, a->d / 2, false);
-        turn_head(k, turn, a->d / 2, false);
+        fl_block_turn_head(q, turn, a->d / 2, false);
+        fl_block_turn_head(k, turn, a->d / 2, false);
     }
 }
 
@@ -270,8 +230,8 @@ static void give_elements(const list_at_hand *a, uint32_t head)
         float *q = h->d_q + i * h->dims, *k = h->d_k + (a->kept + i) * h->dims;
         if (rotary) {
             const float *turn = a->l->turn + (a->first + i) * (a->d / 2) * 2;
-            turn_head(q, turn, a->d / 2, true);
-            turn_head(k, turn, a->d / 2, true);
+            fl_block_turn_head(q, turn, a->d / 2, true);
+            fl_block_turn_head(k, turn, a->d / 2, true);
         }
         memcpy(row, q, a->d * sizeof *row);
         memcpy(row + a->D, k, a->d * sizeof *row);
@@ -301,8 +261,8 @@ static void give_history(const list_at_hand *a, uint32_t head, float scale)
             continue;
         }
         op->add(d_mean, h->d_beyond + i * h->dims, a->d);
-        float by = fallen_weight(a, fallen);
-        if (i >= window && a->l->before[a->first + i] >= window) {
+        float by = fl_block_fallen_weight(a->b->shape, fallen);
+        if (i >= window) { /* else it is of the memory */
             size_t from = (size_t)a->l->row[a->first + i - window] * 3 * a->D + 2 * a->D + at;
             op->axpy(a->k->d_qkv + from, by, d_mean, a->d);
         }

@@ -28,6 +28,23 @@ typedef struct {
 } fl_attend;
 enum { FL_ATTEND_LANES = 8 };
 
+/* One query against a ring of keys and values, of which the first `used` places are taken; `newest` is the query's own event,
+ * and others are older the further back they lie, round the ring. The sum is that of fl_attend. */
+typedef struct {
+    size_t width, heads, window, used, newest;
+    float scale;
+    const float *q;               /* [width] */
+    const float *k, *v;           /* [window][width], or NULL and */
+    const int8_t *k8, *v8;        /* the same in 8 bits, times */
+    const float *k_unit, *v_unit; /* [window][heads] */
+    const float *distance;        /* [heads][window]: of age window - 1 first; NULL: none */
+    const float *extra;           /* [heads] score of one token more; NULL: none */
+    const float *beyond;          /* [width] its value */
+    float *p;                     /* [used][heads] room */
+    float *row;                   /* [width] room */
+    float *o;                     /* [width] */
+} fl_attend_ring;
+
 typedef struct {
     const char *tier;
     /* Layer norm (Ba et al. 2016): y = (x - mean) / sqrt(variance + epsilon) * gain + bias (NULL: none); stat [rows][2]: mean
@@ -43,6 +60,9 @@ typedef struct {
     void (*gelu_back)(float *d, const float *x, size_t n); /* d *= gelu'(x) */
     void (*attend)(const fl_attend *a);
     void (*attend_back)(const fl_attend *a);
+    void (*attend_ring)(const fl_attend_ring *a);
+    void (*tanh)(float *x, const float *bias, size_t rows, size_t n); /* x = tanh(x + bias) */
+    void (*tanh_back)(float *d, const float *y, size_t n);            /* d *= 1 - y^2 */
 } fl_block_ops;
 
 /* Best tier of this CPU, or the named one ("ref", "avx2", "avx512"); NULL: unknown or not supported here. */

@@ -21,7 +21,7 @@ struct fl_model_batch {
     float *block;
     float *encoded;                 /* [max][D] */
     float *numbers, *hidden, *more; /* [rows][U], [rows][2D], [rows][D] */
-    float *h, *gh, *logits;         /* [rows][state], [rows][own], [rows][logits] */
+    float *h, *gh, *logits;         /* [rows][H], [rows][own], [rows][logits] */
     float *x, *gx, *member;         /* [rows][D], [rows][input] */
     size_t logits_width;
 };
@@ -46,7 +46,7 @@ static florin_status make_block(fl_model_batch *b, const fl_model *m, florin_err
                      {&b->numbers, rows * fl_network_numbers(n)},
                      {&b->hidden, rows * 2 * D},
                      {&b->more, rows * D},
-                     {&b->h, rows * n->backbone->state(n)},
+                     {&b->h, rows * n->h},
                      {&b->gh, rows * n->backbone->own(n)},
                      {&b->logits, rows * b->logits_width},
                      {&b->x, rows * D},
@@ -145,7 +145,7 @@ static void judge(const fl_model *m, fl_model_batch *b, const fl_model_item *ite
                   const uint32_t *order, uint32_t count, int stream, uint32_t rank)
 {
     const fl_stream_weights *w = &m->stream[stream];
-    size_t numbers = m->network->backbone->state(m->network);
+    size_t numbers = m->network->h;
 
     m->kernels->linear(b->logits, b->logits_width, b->h, numbers, count, &w->heads, w->bias);
     for (uint32_t r = 0; r < count; r++) {
@@ -167,20 +167,20 @@ static void step(const fl_model *m, fl_model_batch *b, const fl_model_item *item
     const fl_backbone *bone = m->network->backbone;
     const fl_kernels *k = m->kernels;
     uint32_t D = m->network->d, H = m->network->h;
-    size_t input = bone->input(m->network), own = bone->own(m->network),
-           numbers = bone->state(m->network);
+    size_t input = bone->input(m->network), own = bone->own(m->network);
 
     for (uint32_t r = 0; r < count; r++)
-        fl_model_state_get(m, items[order[r]].state[stream], b->h + r * numbers, (uint32_t)numbers);
+        fl_model_state_get(m, items[order[r]].state[stream], b->h + (size_t)r * H, H);
     if (!want.states) judge(m, b, items, order, count, stream, rank);
-    k->linear(b->gh, own, b->h, numbers, count, &m->wh, m->bh);
+    if (own) k->linear(b->gh, own, b->h, H, count, &m->wh, m->bh);
     inputs(m, b, items, order, count, stream);
     k->linear(b->gx, input, b->x, D, count, &m->wx, m->bx);
     for (uint32_t r = 0; r < count; r++) {
         const fl_model_item *item = &items[order[r]];
         fl_state *state = item->state[stream];
-        bone->advance(m, stream, b->h + r * numbers, b->gx + r * input, b->gh + r * own);
-        fl_state_put(m, state, b->h + r * numbers);
+        float *h = b->h + (size_t)r * H;
+        bone->advance(m, h, fl_state_memory(m, state), b->gx + r * input, b->gh + r * own);
+        fl_state_put(m, state, h);
         fl_infer_count(state, item->event);
         fl_model_state_get(m, state, item->row + m->embedding + (size_t)rank * H, H);
     }

@@ -40,7 +40,7 @@ florin_status fl_model_scratch_new(fl_model_scratch **out, const fl_model *m, fl
                           FL_STREAMS * (size_t)n->d,
                           FL_STREAMS * (size_t)b->input(n),
                           FL_STREAMS * (size_t)b->own(n),
-                          FL_STREAMS * (size_t)b->state(n)},
+                          FL_STREAMS * (size_t)n->h},
            total = 0;
     float **part[PARTS] = {&s->numbers, &s->encoded, &s->hidden, &s->logits, &s->member,
                            &s->x,       &s->gx,      &s->gh,     &s->h};
@@ -172,7 +172,7 @@ void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *even
 
     if (!n) return;
     const fl_backbone *b = n->backbone;
-    size_t state = b->state(n), input = b->input(n), own = b->own(n);
+    size_t H = n->h, input = b->input(n), own = b->own(n);
     memset(row + m->surprise, 0, (m->width - m->surprise) * sizeof *row);
     uint32_t count = sides_of(m, event, (fl_state *const[]){payer, payee}, row, sides);
     fl_network_tokens(n, event, &tokens);
@@ -182,20 +182,18 @@ void fl_model_event(const fl_model *m, fl_model_scratch *s, const fl_event *even
         float *x = s->x + (size_t)i * n->d;
         memcpy(x, s->encoded, n->d * sizeof *x);
         fl_infer_add_gap(m, sides[i].stream, sides[i].dt, sides[i].first, x);
-        fl_model_state_get(m, sides[i].state, s->h + i * state, (uint32_t)state);
+        fl_model_state_get(m, sides[i].state, s->h + i * H, n->h);
     }
-    if (count) {
-        k->linear(s->gh, own, s->h, state, count, &m->wh, m->bh);
-        k->linear(s->gx, input, s->x, n->d, count, &m->wx, m->bx);
-    }
+    if (count && own) k->linear(s->gh, own, s->h, H, count, &m->wh, m->bh);
+    if (count) k->linear(s->gx, input, s->x, n->d, count, &m->wx, m->bx);
     for (uint32_t i = 0; i < count; i++) {
         const side *e = &sides[i];
         const fl_stream_weights *w = &m->stream[e->stream];
-        float *h = s->h + i * state;
+        float *h = s->h + i * H;
         k->linear(s->logits, 0, h, 0, 1, &w->heads, w->bias);
         fl_judge(m, e->stream, s->logits, s->member, e->state, h, &tokens, e->gap, e->surprise,
                  e->tail);
-        b->advance(m, e->stream, h, s->gx + i * input, s->gh + i * own);
+        b->advance(m, h, fl_state_memory(m, e->state), s->gx + i * input, s->gh + i * own);
         fl_state_put(m, e->state, h);
         fl_infer_copy(m, e->state, &tokens, e->gap);
         fl_infer_count(e->state, event);

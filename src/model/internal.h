@@ -3,6 +3,7 @@
 #ifndef FL_MODEL_INTERNAL_H
 #define FL_MODEL_INTERNAL_H
 
+#include "kernels/block_ops.h"
 #include "model/backbone.h"
 #include "model/model.h"
 
@@ -21,6 +22,20 @@ typedef struct {
     const float *gate_w[FL_TARGETS_MAX], *gate_b[FL_TARGETS_MAX]; /* [H], [1] */
     fl_head_weights head[FL_TARGETS_MAX];
 } fl_stream_weights;
+
+enum { FL_STACK_MATRICES = 4 };
+
+/* A transformer's blocks and what follows them. */
+typedef struct {
+    const fl_block_ops *ops;
+    struct {
+        const float *w[FL_BLOCK_PARAMETERS]; /* NULL: the shape has none */
+        fl_packed matrix[FL_STACK_MATRICES]; /* qkv, out, up, down */
+    } block[FL_LAYERS_MAX];
+    const float *gain, *bias; /* of the last norm; gain NULL: none */
+    fl_packed out;            /* [width][H] */
+    const float *out_b;
+} fl_stack_weights;
 
 struct fl_model {
     fl_model_file *file;
@@ -41,26 +56,50 @@ struct fl_model {
     void *block;      /* where the data of all packed weights lie */
     fl_packed wx, wh; /* of the backbone, for both streams: [D][input], [H][own] */
     const float *bx, *bh;
+    fl_stack_weights *stack; /* NULL: the backbone is no transformer */
     fl_stream_weights stream[FL_STREAMS];
 
     uint32_t features, surprise, tail, embedding, width; /* row */
     const char **name;                                   /* [width] */
 };
 
-/* Bytes of the backbone's numbers in a state. */
+/* Opening: weights are taken out of the file by name. */
+typedef struct fl_loader {
+    fl_model *m;
+    const fl_parameter *list;
+    uint32_t count;
+    florin_error *err;
+    florin_status st;
+} fl_loader;
+/* The tensor of a parameter of the network's list; NULL after a failure, which the loader remembers. */
+const float *fl_load(fl_loader *l, const char *format, ...) FL_PRINTF(2, 3);
+fl_packed fl_load_packed(fl_loader *l, const float *w, uint32_t in, uint32_t out);
+
+/* A state's body: h, then the recent tokens, then the backbone's memory. Bytes of h: */
 static inline size_t fl_state_numbers(const fl_model *m)
 {
-    size_t n = m->network->backbone->state(m->network);
+    size_t n = m->network->h;
     return m->network->int8 ? (n + 7) / 8 * 8 : n * sizeof(float);
 }
-/* All of the state's numbers, kept; before the event is counted (fl_infer_count). */
-void fl_state_put(const fl_model *m, fl_state *state, const float *numbers);
+/* h, kept; before the event is counted (fl_infer_count). */
+void fl_state_put(const fl_model *m, fl_state *state, const float *h);
 
 /* Recent tokens of target t: [FL_COPY_SLOTS] each, behind h. */
 static inline fl_copy_slot *fl_state_slots(const fl_model *m, const fl_state *state, uint32_t t)
 {
     return (fl_copy_slot *)(void *)(uintptr_t)(state->body + fl_state_numbers(m)) +
            (size_t)t * FL_COPY_SLOTS;
+}
+
+/* Where the backbone's memory lies in the body; 8-byte aligned. */
+static inline size_t fl_state_memory_at(const fl_model *m)
+{
+    size_t slots = m->network->copy ? m->targets * FL_COPY_SLOTS * sizeof(fl_copy_slot) : 0;
+    return (fl_state_numbers(m) + slots + 7) / 8 * 8;
+}
+static inline void *fl_state_memory(const fl_model *m, fl_state *state)
+{
+    return state->body + fl_state_memory_at(m);
 }
 
 void fl_infer_encode(const fl_model *m, uint32_t n, const fl_tokens *tokens, const float *numbers,

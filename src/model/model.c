@@ -13,19 +13,9 @@ static const char *const stream_name[FL_STREAMS] = {"payer", "payee"};
 
 /* ---- weights ---- */
 
-enum { PACKED_MAX = 5 + FL_STREAMS };
+enum { PACKED_MAX = 6 + FL_STREAMS + FL_LAYERS_MAX * FL_STACK_MATRICES };
 
-typedef struct {
-    fl_model *m;
-    const fl_parameter *list;
-    uint32_t count;
-    florin_error *err;
-    florin_status st;
-} loader;
-
-/* The tensor of a parameter of the network's list; NULL after a failure. */
-static const float *weights(loader *l, const char *format, ...) FL_PRINTF(2, 3);
-static const float *weights(loader *l, const char *format, ...)
+const float *fl_load(fl_loader *l, const char *format, ...)
 {
     char name[96];
     va_list arguments;
@@ -55,7 +45,7 @@ static const float *weights(loader *l, const char *format, ...)
     return NULL;
 }
 
-static fl_packed pack(loader *l, const float *w, uint32_t in, uint32_t out)
+fl_packed fl_load_packed(fl_loader *l, const float *w, uint32_t in, uint32_t out)
 {
     fl_packed p = {0};
 
@@ -66,7 +56,7 @@ static fl_packed pack(loader *l, const float *w, uint32_t in, uint32_t out)
 }
 
 /* [H][logits]: the transposed tables of the heads, side by side. */
-static void load_heads(loader *l, int s, const float **w, const float **b)
+static void load_heads(fl_loader *l, int s, const float **w, const float **b)
 {
     fl_model *m = l->m;
     fl_stream_weights *sw = &m->stream[s];
@@ -89,11 +79,11 @@ static void load_heads(loader *l, int s, const float **w, const float **b)
         sw->bias[gate] = *sw->gate_b[t];
         for (size_t k = 0; k < H; k++) joined[k * all + gate] = sw->gate_w[t][k];
     }
-    sw->heads = pack(l, joined, (uint32_t)H, (uint32_t)all);
+    sw->heads = fl_load_packed(l, joined, (uint32_t)H, (uint32_t)all);
     free(joined);
 }
 
-static void load_stream(loader *l, int s)
+static void load_stream(fl_loader *l, int s)
 {
     fl_model *m = l->m;
     const fl_network *n = m->network;
@@ -101,26 +91,26 @@ static void load_stream(loader *l, int s)
     const char *name = stream_name[s];
     const float *w[FL_TARGETS_MAX], *b[FL_TARGETS_MAX];
 
-    sw->dt_table = weights(l, "%s.dt.table", name);
-    sw->dt_w = weights(l, "%s.dt.w", name);
+    sw->dt_table = fl_load(l, "%s.dt.table", name);
+    sw->dt_w = fl_load(l, "%s.dt.w", name);
     for (uint32_t t = 0; t < m->targets; t++) {
         const fl_target *target = &m->target[t];
         fl_head_weights *head = &sw->head[t];
-        w[t] = weights(l, "%s.head.%s.w", name, target->name);
-        b[t] = weights(l, "%s.head.%s.b", name, target->name);
+        w[t] = fl_load(l, "%s.head.%s.w", name, target->name);
+        b[t] = fl_load(l, "%s.head.%s.b", name, target->name);
         head->logit = sw->logits;
         head->width = target->tokens;
         if (target->group) {
             head->member = w[t];
             head->bias = b[t];
             head->width = fl_target_clusters(target);
-            w[t] = weights(l, "%s.head.%s.cw", name, target->name);
-            b[t] = weights(l, "%s.head.%s.cb", name, target->name);
+            w[t] = fl_load(l, "%s.head.%s.cw", name, target->name);
+            b[t] = fl_load(l, "%s.head.%s.cb", name, target->name);
         }
         sw->logits += head->width;
         if (!n->copy) continue;
-        sw->gate_w[t] = weights(l, "%s.head.%s.gw", name, target->name);
-        sw->gate_b[t] = weights(l, "%s.head.%s.gb", name, target->name);
+        sw->gate_w[t] = fl_load(l, "%s.head.%s.gw", name, target->name);
+        sw->gate_b[t] = fl_load(l, "%s.head.%s.gb", name, target->name);
     }
     sw->gate = sw->logits;
     if (n->copy) sw->logits += m->targets;
@@ -136,12 +126,16 @@ static uint32_t packed_weights(fl_model *m, fl_packed *out[])
 
     for (size_t i = 0; i < FL_LEN(all); i++)
         if (all[i]->data) out[n++] = all[i];
+    for (uint32_t l = 0; m->stack && l < m->network->layers; l++)
+        for (int i = 0; i < FL_STACK_MATRICES; i++)
+            if (m->stack->block[l].matrix[i].data) out[n++] = &m->stack->block[l].matrix[i];
+    if (m->stack && m->stack->out.data) out[n++] = &m->stack->out;
     return n;
 }
 
 /* All packed weights move into one block in the order of an event's use: where caches are cold, an event then pays for one
  * huge page, not for a page walk every 4 KiB. */
-static void gather(loader *l)
+static void gather(fl_loader *l)
 {
     enum { HUGE = 4 << 20, LINE = 64 };
     fl_packed *each[PACKED_MAX];
@@ -172,25 +166,28 @@ static florin_status load_weights(fl_model *m, florin_error *err)
     fl_parameter *list = fl_alloc(FL_PARAMETERS_MAX, sizeof *list);
 
     if (!list) return fl_fail(err, FLORIN_ENOMEM, "model: out of memory");
-    loader l = {.m = m, .list = list, .count = fl_network_parameters(n, list), .err = err};
+    fl_loader l = {.m = m, .list = list, .count = fl_network_parameters(n, list), .err = err};
     for (uint32_t i = 0; i < n->categories; i++)
-        m->category_table[i] = weights(&l, "cat.%s.table", n->name[i]);
-    m->type_table = weights(&l, "type.table");
-    m->amount_table = weights(&l, "amount.table");
-    m->hour_table = weights(&l, "hour.table");
-    m->weekday_table = weights(&l, "weekday.table");
-    m->day_table = weights(&l, "day.table");
-    m->num_w = pack(&l, weights(&l, "num.w"), fl_network_numbers(n), n->d);
-    m->num_b = weights(&l, "num.b");
-    m->mlp_w1 = pack(&l, weights(&l, "mlp.w1"), n->d, 2 * n->d);
-    m->mlp_b1 = weights(&l, "mlp.b1");
-    m->mlp_w2 = pack(&l, weights(&l, "mlp.w2"), 2 * n->d, n->d);
-    m->mlp_b2 = weights(&l, "mlp.b2");
+        m->category_table[i] = fl_load(&l, "cat.%s.table", n->name[i]);
+    m->type_table = fl_load(&l, "type.table");
+    m->amount_table = fl_load(&l, "amount.table");
+    m->hour_table = fl_load(&l, "hour.table");
+    m->weekday_table = fl_load(&l, "weekday.table");
+    m->day_table = fl_load(&l, "day.table");
+    m->num_w = fl_load_packed(&l, fl_load(&l, "num.w"), fl_network_numbers(n), n->d);
+    m->num_b = fl_load(&l, "num.b");
+    m->mlp_w1 = fl_load_packed(&l, fl_load(&l, "mlp.w1"), n->d, 2 * n->d);
+    m->mlp_b1 = fl_load(&l, "mlp.b1");
+    m->mlp_w2 = fl_load_packed(&l, fl_load(&l, "mlp.w2"), 2 * n->d, n->d);
+    m->mlp_b2 = fl_load(&l, "mlp.b2");
     const fl_backbone *b = n->backbone;
-    m->wx = pack(&l, weights(&l, "%s.wx", b->name), n->d, b->input(n));
-    m->wh = pack(&l, weights(&l, "%s.wh", b->name), n->h, b->own(n));
-    m->bx = weights(&l, "%s.bx", b->name);
-    m->bh = weights(&l, "%s.bh", b->name);
+    m->wx = fl_load_packed(&l, fl_load(&l, "%s.wx", b->name), n->d, b->input(n));
+    m->bx = fl_load(&l, "%s.bx", b->name);
+    if (b->own(n)) {
+        m->wh = fl_load_packed(&l, fl_load(&l, "%s.wh", b->name), n->h, b->own(n));
+        m->bh = fl_load(&l, "%s.bh", b->name);
+    }
+    if (b->load && !l.st) b->load(&l);
     for (int s = 0; s < FL_STREAMS && !l.st; s++)
         if (n->stream[s]) load_stream(&l, s);
     gather(&l);
@@ -330,6 +327,7 @@ void fl_model_close(fl_model *m)
     uint32_t packed = m->block ? 0 : packed_weights(m, each); /* else they lie in it */
     for (uint32_t i = 0; i < packed; i++) fl_packed_free(each[i]);
     free(m->block);
+    free(m->stack);
     for (int s = 0; s < FL_STREAMS; s++) free(m->stream[s].bias);
     fl_arena_free(m->arena);
     fl_network_free(m->network);
@@ -375,8 +373,7 @@ size_t fl_model_state_bytes(const fl_model *m)
 {
     size_t n = sizeof(fl_state);
 
-    if (m->network) n += fl_state_numbers(m);
-    if (m->network && m->network->copy) n += m->targets * FL_COPY_SLOTS * sizeof(fl_copy_slot);
+    if (m->network) n += fl_state_memory_at(m) + m->network->backbone->memory(m->network);
     return (n + 63) / 64 * 64;
 }
 
@@ -388,25 +385,25 @@ void fl_model_state_get(const fl_model *m, const fl_state *state, float *out, ui
     else memcpy(out, body, n * sizeof *out);
 }
 
-void fl_state_put(const fl_model *m, fl_state *state, const float *numbers)
+void fl_state_put(const fl_model *m, fl_state *state, const float *h)
 {
-    uint32_t n = m->network->backbone->state(m->network);
+    uint32_t n = m->network->h;
 
-    if (m->network->int8) m->kernels->to8((int8_t *)(void *)state->body, numbers, state->events, n);
-    else memcpy(state->body, numbers, n * sizeof *numbers);
+    if (m->network->int8) m->kernels->to8((int8_t *)(void *)state->body, h, state->events, n);
+    else memcpy(state->body, h, n * sizeof *h);
 }
 
 bool fl_model_state_sound(const fl_model *m, const fl_state *state)
 {
     const fl_network *n = m->network;
-    size_t floats = n && !n->int8 ? n->backbone->state(n) : 0;
+    size_t floats = n && !n->int8 ? n->h : 0;
 
     for (size_t i = 0; i < floats; i++) {
         float x;
         memcpy(&x, state->body + i * sizeof x, sizeof x);
         if (!isfinite(x)) return false;
     }
-    return true;
+    return !n || !n->backbone->sound || n->backbone->sound(n, state->body + fl_state_memory_at(m));
 }
 
 int fl_model_stream_kind(const fl_model *m, int stream)

@@ -27,12 +27,12 @@ int64_t fl_model_until(
 typedef struct {
     int64_t last_us;
     uint32_t events, spare;
-    /* The backbone's numbers: floats, or with int8 8 bits each (fl_kernels.to8, by events); then with copy
-     * [targets][FL_COPY_SLOTS] of fl_copy_slot. */
+    /* h: floats, or with int8 8 bits each (fl_kernels.to8, by events); then with copy [targets][FL_COPY_SLOTS] of
+     * fl_copy_slot; then what else the backbone remembers. */
     _Alignas(8) unsigned char body[];
 } fl_state;
 size_t fl_model_state_bytes(const fl_model *m);
-/* The first n of the state's numbers, which begin with h [H]. */
+/* The first n numbers of h [H]. */
 void fl_model_state_get(const fl_model *m, const fl_state *state, float *out, uint32_t n);
 /* False: a state read from a file holds a number that is not finite. */
 bool fl_model_state_sound(const fl_model *m, const fl_state *state);

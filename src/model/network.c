@@ -192,17 +192,10 @@ uint32_t fl_target_clusters(const fl_target *t)
     return t->group ? (t->tokens + t->group - 1) / t->group : 0;
 }
 
-typedef struct {
-    fl_parameter *out;
-    uint32_t count;
-} list;
-
-static void add(list *l, size_t rows, size_t cols, fl_init init, bool decay, const char *format,
-                ...) FL_PRINTF(6, 7);
-static void add(list *l, size_t rows, size_t cols, fl_init init, bool decay, const char *format,
-                ...)
+void fl_parameter_add(fl_parameter *list, uint32_t *count, size_t rows, size_t cols, fl_init init,
+                      bool decay, const char *format, ...)
 {
-    fl_parameter *p = &l->out[l->count++];
+    fl_parameter *p = &list[(*count)++];
     va_list arguments;
 
     memset(p, 0, sizeof *p);
@@ -214,6 +207,13 @@ static void add(list *l, size_t rows, size_t cols, fl_init init, bool decay, con
     p->init = init;
     p->decay = decay;
 }
+
+typedef struct {
+    fl_parameter *out;
+    uint32_t count;
+} list;
+
+#define add(l, ...) fl_parameter_add((l)->out, &(l)->count, __VA_ARGS__)
 
 static void add_stream(list *l, const fl_network *n, int stream)
 {
@@ -241,8 +241,7 @@ static void add_stream(list *l, const fl_network *n, int stream)
 uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETERS_MAX])
 {
     list l = {out, 0};
-    size_t D = n->d, input = n->backbone->input(n), own = n->backbone->own(n);
-    const char *b = n->backbone->name;
+    size_t D = n->d;
 
     for (uint32_t i = 0; i < n->categories; i++)
         add(&l, n->vocabulary[i].tokens, D, FL_INIT_TABLE, false, "cat.%s.table", n->name[i]);
@@ -257,10 +256,7 @@ uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETE
     add(&l, 1, 2 * D, FL_INIT_ZERO, false, "mlp.b1");
     add(&l, 2 * D, D, FL_INIT_MATRIX, true, "mlp.w2");
     add(&l, 1, D, FL_INIT_ZERO, false, "mlp.b2");
-    add(&l, D, input, FL_INIT_RECURRENT, true, "%s.wx", b);
-    add(&l, n->h, own, FL_INIT_RECURRENT, true, "%s.wh", b);
-    add(&l, 1, input, FL_INIT_ZERO, false, "%s.bx", b);
-    add(&l, 1, own, FL_INIT_ZERO, false, "%s.bh", b);
+    n->backbone->parameters(n, out, &l.count);
     for (int s = 0; s < FL_STREAMS; s++)
         if (n->stream[s]) add_stream(&l, n, s);
     return l.count;

@@ -6,8 +6,11 @@
  *   e_t   = e_t + relu(e_t * mlp.w1 + mlp.b1) * mlp.w2 + mlp.b2          shared by both streams, [D];
  *           hidden width 2 D
  *   x_t   = e_t + s.dt.table[bucket(dt)] + s.dt.w * log1p(dt seconds)/10
- *   h_t   = GRU(x_t, h_{t-1})             gates r, z, n as PyTorch's nn.GRU; its weights shared by both streams:
+ *   h_t   = backbone of x_1 .. x_t, its weights shared by both streams: one of
+ *           gru          h_t = GRU(x_t, h_{t-1}), gates r, z, n as PyTorch's nn.GRU:
  *           r = sig(x Wr + br + h Ur + cr), z = ..., n = tanh(x Wn + bn + r*(h Un + cn)), h' = (1-z) n + z h
+ *           transformer  h_t = tanh(norm(blocks(x wx + bx)) out.w + out.b): causal blocks over the last `window` events,
+ *           as in kernels/block.h; the norm where blocks are pre-norm
  *   Targets of event t are predicted from h_{t-1} of the stream (zero state before the first event):
  *   every category field that is an input, event type (if > 1), amount bucket, dt bucket. Softmax by head; a
  *   vocabulary over FL_FACTOR_MIN is factored: p(token) = p(cluster | h) p(member | cluster, h),
@@ -21,6 +24,7 @@
 #define FL_NETWORK_H
 
 #include "data/log.h"
+#include "kernels/block_shape.h"
 #include "kernels/kernels.h"
 #include "model/file.h"
 
@@ -37,7 +41,12 @@ enum {
     FL_COPY_TOKEN_BITS = 22,
     FL_STREAMS = 2, /* 0 payer, 1 payee */
     FL_TARGETS_MAX = FL_CATEGORIES_MAX + 3,
-    FL_PARAMETERS_MAX = 512,
+    FL_PARAMETERS_MAX = 640,
+    /* Of a transformer's blocks. */
+    FL_LAYERS_MAX = 8,
+    FL_STACK_WIDTH_MAX = 512,
+    FL_STACK_HEADS_MAX = 16,
+    FL_CONTEXT_MAX = 512,
     FL_H_MAX = 2048,
     FL_D_MAX = 1024,
     FL_NETWORK_FEATURES_MAX = 4096,
@@ -58,6 +67,8 @@ typedef struct fl_backbone fl_backbone; /* backbone.h */
 typedef struct {
     uint32_t h, d; /* width of the state, width of the encoder */
     const fl_backbone *backbone;
+    uint32_t layers; /* of a transformer: blocks of this shape; a GRU has none */
+    fl_block_shape block;
     bool copy;         /* heads mix in the entity's own recent tokens */
     bool dense;        /* no vocabulary is factored: slower, to compare with */
     bool int8;         /* weights of products are rounded to 8 bits when the model is opened */
@@ -81,6 +92,8 @@ typedef struct {
 
 /* Sizes that depend on the schema alone (streams, input fields, types, exponent); the caller then sets h, d, features,
  * vocabularies, edges, means and scales. number_scale, feature_mean [features] and feature_scale are set to 0 and 1. */
+/* NULL, or what is wrong with a transformer of this shape. */
+const char *fl_network_stack_wrong(uint32_t layers, const fl_block_shape *block);
 florin_status fl_network_new(fl_network **out, const fl_schema *s, uint32_t h, uint32_t d,
                              uint32_t features, florin_error *err);
 /* known values, most frequent first (copied), plus hash buckets for the tail. Replaces what v held. */
@@ -142,7 +155,14 @@ uint32_t fl_network_targets(const fl_network *n, fl_target out[FL_TARGETS_MAX]);
 
 /* Parameters in file order: name, shape, and kind of initial value. Count returned. */
 uint32_t fl_target_clusters(const fl_target *t); /* 0 when dense */
-typedef enum { FL_INIT_ZERO, FL_INIT_TABLE, FL_INIT_MATRIX, FL_INIT_RECURRENT } fl_init;
+typedef enum {
+    FL_INIT_ZERO,
+    FL_INIT_ONE,
+    FL_INIT_TABLE,
+    FL_INIT_MATRIX,
+    FL_INIT_RESIDUAL, /* what a block adds to its input: small, the more so the more blocks */
+    FL_INIT_RECURRENT
+} fl_init;
 typedef struct {
     char name[96];
     size_t rows, cols; /* vectors: rows = 1 */
@@ -150,8 +170,12 @@ typedef struct {
     bool decay; /* weight decay applies */
 } fl_parameter;
 uint32_t fl_network_parameters(const fl_network *n, fl_parameter out[FL_PARAMETERS_MAX]);
+/* For backbones: one more at the end of a list of *count. */
+void fl_parameter_add(fl_parameter *list, uint32_t *count, size_t rows, size_t cols, fl_init init,
+                      bool decay, const char *format, ...) FL_PRINTF(7, 8);
 /* names: cat.<field>.table type.table amount.table hour.table weekday.table day.table num.w num.b
- *  mlp.w1 mlp.b1 mlp.w2 mlp.b2 gru.wx gru.wh gru.bx gru.bh ; per stream s: s.dt.table s.dt.w ;
+ *  mlp.w1 mlp.b1 mlp.w2 mlp.b2 ; gru.wx gru.wh gru.bx gru.bh, or transformer.wx transformer.bx, per block i
+ *  transformer.i.<fl_block_has>, transformer.norm.gain transformer.norm.bias transformer.out.w transformer.out.b ; per stream s: s.dt.table s.dt.w ;
  *  per target t: s.head.<t>.w [tokens][H] s.head.<t>.b [1][tokens],
  *  factored also s.head.<t>.cw [clusters][H] s.head.<t>.cb ; with copy s.head.<t>.gw [1][H] s.head.<t>.gb [1][1] */
 

@@ -45,6 +45,20 @@ static json_t *names(const fl_network *n)
     return a;
 }
 
+static const char *const position_name[] = {"none", "rotary", "learned"};
+
+static json_t *stack_json(const fl_network *n)
+{
+    const fl_block_shape *s = &n->block;
+
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:f}", "layers",
+                     (json_int_t)n->layers, "width", (json_int_t)s->width, "heads",
+                     (json_int_t)s->heads, "inner", (json_int_t)s->inner, "context",
+                     (json_int_t)s->window, "positions", position_name[s->positions], "pre_norm",
+                     (int)s->pre_norm, "bias", (int)s->bias, "history", (int)s->history, "epsilon",
+                     (double)s->epsilon);
+}
+
 json_t *fl_network_to_json(const fl_network *n)
 {
     json_t *j = json_pack(
@@ -58,6 +72,7 @@ json_t *fl_network_to_json(const fl_network *n)
         floats(n->feature_scale, n->features), "log_amount_mean", (double)n->log_amount_mean,
         "log_amount_scale", (double)n->log_amount_scale);
 
+    if (j && n->layers) json_object_set_new(j, "blocks", stack_json(n));
     if (j && json_array_size(json_object_get(j, "categories")) != n->categories) {
         json_decref(j);
         j = NULL;
@@ -162,6 +177,37 @@ static florin_status read_fields(fl_network *n, const json_t *j, florin_error *e
     return st;
 }
 
+static uint32_t size_of(const json_t *j, const char *key)
+{
+    int64_t v = fl_json_int(j, key, 0);
+
+    return v > 0 && v <= 1 << 20 ? (uint32_t)v : 0;
+}
+
+static florin_status read_stack(fl_network *n, const json_t *j, florin_error *err)
+{
+    const char *positions = fl_json_str(j, "positions", "");
+    double epsilon = fl_json_num(j, "epsilon", 0);
+    uint32_t p = 0;
+
+    while (p < FL_LEN(position_name) && strcmp(positions, position_name[p]) != 0) p++;
+    if (p == FL_LEN(position_name)) return bad(err, "positions (there are: none, rotary, learned)");
+    if (!(epsilon > 0) || epsilon > 1) return bad(err, "epsilon");
+    n->layers = size_of(j, "layers");
+    n->block = (fl_block_shape){.width = size_of(j, "width"),
+                                .heads = size_of(j, "heads"),
+                                .inner = size_of(j, "inner"),
+                                .window = size_of(j, "context"),
+                                .positions = (fl_positions)p,
+                                .causal = true,
+                                .pre_norm = fl_json_bool(j, "pre_norm", true),
+                                .bias = fl_json_bool(j, "bias", true),
+                                .history = fl_json_bool(j, "history", true),
+                                .epsilon = (float)epsilon};
+    const char *wrong = fl_network_stack_wrong(n->layers, &n->block);
+    return wrong ? fl_fail(err, FLORIN_EFORMAT, "model's network: blocks: %s", wrong) : FLORIN_OK;
+}
+
 florin_status fl_network_from_json(fl_network **out, const fl_schema *s, const json_t *j,
                                    florin_error *err)
 {
@@ -178,7 +224,14 @@ florin_status fl_network_from_json(fl_network **out, const fl_schema *s, const j
     n->backbone = fl_backbone_find(fl_json_str(j, "backbone", ""));
     if (!n->backbone) {
         fl_network_free(n);
-        return bad(err, "backbone (there is: gru)");
+        return bad(err, "backbone (there are: gru, transformer)");
+    }
+    if (n->backbone == &fl_backbone_transformer) {
+        st = read_stack(n, json_object_get(j, "blocks"), err);
+        if (st) {
+            fl_network_free(n);
+            return st;
+        }
     }
     const char *precision = fl_json_str(j, "precision", "fp32");
     n->int8 = !strcmp(precision, "int8");

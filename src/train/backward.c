@@ -61,7 +61,7 @@ static void encoder(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
 
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass)
 {
-    fl_train_backbone_of(net->network)->backward(k, net, pass);
+    k->bone->backward(k, net, pass);
     stream_inputs(k, net, rows, pass);
     encoder(k, net, rows, pass);
 }

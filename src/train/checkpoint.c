@@ -61,7 +61,7 @@ static fl_worker *share_of(fl_run *r, uint32_t k)
 florin_status fl_checkpoint_save(fl_run *r, florin_error *err)
 {
     uint32_t lanes = r->config.lanes * r->streams, share = r->config.lanes / r->config.parts;
-    size_t total = r->net->total, H = r->network->h;
+    size_t total = r->net->total, H = fl_worker_states(r->worker[0]); /* h and the backbone's own */
     float *state = fl_calloc((size_t)lanes * H, sizeof *state);
     uint64_t *place = fl_calloc((size_t)lanes * 4, sizeof *place), *at = place;
     json_t *meta = describe(r);
@@ -131,6 +131,12 @@ static florin_status check(const fl_run *r, const json_t *j, const char *path, f
         st = fl_fail(err, FLORIN_EINPUT,
                      "%s: was made by another version of Florin; leave --resume out to start again",
                      path);
+    if (!st && !json_object_get(now, "layers") != !json_object_get(there, "layers"))
+        st =
+            fl_fail(err, FLORIN_EINPUT,
+                    "%s: was made with another --backbone; use the same one, or leave --resume out "
+                    "to start again",
+                    path);
     if (!st) st = check_options(now, there, false, path, err);
     if (!st && strcmp(fl_json_str(j, "data_hash", ""), r->rows->hash) != 0)
         st = fl_fail(
@@ -178,7 +184,7 @@ static florin_status load_places(fl_run *r, const fl_model_file *f, const json_t
 {
     uint32_t lanes = r->config.lanes * r->streams, share = r->config.lanes / r->config.parts,
              read = 0;
-    size_t H = r->network->h;
+    size_t H = fl_worker_states(r->worker[0]);
     const json_t *order = json_object_get(j, "order");
     const fl_tensor *state, *place;
     florin_status st = fl_model_file_get(f, "state", FL_F32, 2, (size_t[]){lanes, H}, &state, err);

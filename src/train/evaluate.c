@@ -39,7 +39,7 @@ typedef struct {
 static void refill(share *s)
 {
     job *j = s->j;
-    size_t H = j->net->network->h;
+    size_t n = fl_worker_states(s->k);
     float *state = fl_worker_state(s->k);
     uint32_t busy = 0;
 
@@ -52,7 +52,7 @@ static void refill(share *s)
         }
         if (i != busy) {
             s->lane[busy] = s->lane[i];
-            memcpy(state + busy * H, state + i * H, H * sizeof *state);
+            memcpy(state + busy * n, state + i * n, n * sizeof *state);
             s->lane[i].busy = false;
         }
         busy++;

@@ -1,5 +1,6 @@
 /* Owns a share's buffers and the forward pass: rows -> encoder -> states. The equations are those of model/network.h.
  * Invariant: the result depends on the window, weights and pass alone. */
+#include "model/backbone.h"
 #include "train/backbone.h"
 #include "train/contrast.h"
 
@@ -39,18 +40,19 @@ static size_t kept_columns(const fl_net *net)
 static bool allocate_floats(fl_worker *k, const fl_net *net, bool gradient)
 {
     size_t N = (size_t)k->lanes * k->steps, L = k->lanes, H = k->H, D = k->D, U = k->U, at = 0;
+    size_t gru = net->network->backbone == &fl_backbone_gru ? N * 3 * H : 0;
 
     struct {
         float **p;
         size_t n;
     } list[] = {
-        {&k->state, L * H},
+        {&k->state, L * k->states},
         {&k->numbers, N * U},
         {&k->encoded, N * D},
         {&k->hidden, N * 2 * D},
         {&k->input, N * D},
-        {&k->gates, N * 3 * H},
-        {&k->recurrent, N * 3 * H},
+        {&k->gates, gru},
+        {&k->recurrent, gru},
         {&k->before, N * H},
         {&k->after, N * H},
         {&k->d_before, gradient ? N * H : 0},
@@ -86,6 +88,7 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
 {
     fl_worker *k = fl_calloc(1, sizeof *k);
     size_t N = (size_t)lanes * steps, clusters = 1;
+    const fl_train_backbone *bone = fl_train_backbone_of(net->network);
 
     *out = NULL;
     if (!k) return fl_fail(err, FLORIN_ENOMEM, "training buffers");
@@ -93,6 +96,8 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
                      .D = net->network->d,
                      .U = fl_network_numbers(net->network),
                      .targets = net->targets,
+                     .bone = bone,
+                     .states = bone->state(net->network),
                      .lanes = lanes,
                      .steps = steps};
     for (uint32_t t = 0; t < net->targets; t++)
@@ -110,7 +115,8 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
     k->cluster_at = fl_calloc(clusters + 2, sizeof(uint32_t));
     if (!allocate_floats(k, net, gradient) || !k->window.row || !k->window.previous ||
         !k->window.fresh || !k->window.weight || !k->window.slice || !k->pick || !k->order ||
-        !k->token || !k->cluster_at || !k->scratch) {
+        !k->token || !k->cluster_at || !k->scratch ||
+        (bone->open && !bone->open(k, net, gradient))) {
         fl_worker_free(k);
         return fl_fail(err, FLORIN_ENOMEM, "training buffers of %zu positions", N);
     }
@@ -123,6 +129,7 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
 void fl_worker_free(fl_worker *k)
 {
     if (!k) return;
+    if (k->own) k->bone->close(k);
     free(k->window.row);
     free(k->window.previous);
     free(k->window.fresh);
@@ -140,6 +147,11 @@ void fl_worker_free(fl_worker *k)
 fl_window *fl_worker_window(fl_worker *k)
 {
     return &k->window;
+}
+
+size_t fl_worker_states(const fl_worker *k)
+{
+    return k->states;
 }
 
 float *fl_worker_state(fl_worker *k)
@@ -242,7 +254,7 @@ void fl_worker_forward(fl_worker *k, const fl_net *net, const fl_rows *rows, con
     }
     encode(k, net, rows, pass);
     add_stream_inputs(k, net, rows, pass);
-    fl_train_backbone_of(net->network)->forward(k, net, pass);
+    k->bone->forward(k, net, pass);
 }
 
 /* In place of the heads' pass: nothing is predicted, nothing of theirs moves. */

@@ -70,10 +70,14 @@ static void backward(fl_worker *k, const fl_net *net, const fl_pass *pass)
     p->product(k->d_input, D, k->gates, 3 * H, N, &pass->packs->wx.backward, false, k->scratch);
 }
 
+static size_t state(const fl_network *n)
+{
+    return n->h;
+}
+
+const fl_train_backbone fl_train_gru = {.state = state, .forward = forward, .backward = backward};
+
 const fl_train_backbone *fl_train_backbone_of(const fl_network *n)
 {
-    static const fl_train_backbone gru = {forward, backward};
-
-    (void)n; /* there is one */
-    return &gru;
+    return n->backbone == &fl_backbone_transformer ? &fl_train_transformer : &fl_train_gru;
 }

@@ -4,7 +4,7 @@
 
 void fl_net_low_begin(fl_net *net)
 {
-    for (uint32_t i = 0; i < FL_LOW_RANKS && net->rank; i++) {
+    for (uint32_t i = 0; i < net->lows && net->rank; i++) {
         const fl_low_rank *l = &net->low[i];
         memcpy(net->base + l->base, net->w + l->w, l->rows * l->cols * sizeof(float));
     }
@@ -12,7 +12,7 @@ void fl_net_low_begin(fl_net *net)
 
 void fl_net_low_merge(fl_net *net)
 {
-    for (uint32_t i = 0; i < FL_LOW_RANKS && net->rank; i++) {
+    for (uint32_t i = 0; i < net->lows && net->rank; i++) {
         const fl_low_rank *l = &net->low[i];
         memcpy(net->w + l->w, net->base + l->base, l->rows * l->cols * sizeof(float));
         for (size_t r = 0; r < l->rows; r++)
@@ -25,7 +25,7 @@ void fl_net_low_merge(fl_net *net)
 /* dA = dW B^T, dB = A^T dW; dW itself is then nobody's. */
 void fl_net_low_gradient(const fl_net *net, float *gradient)
 {
-    for (uint32_t i = 0; i < FL_LOW_RANKS && net->rank; i++) {
+    for (uint32_t i = 0; i < net->lows && net->rank; i++) {
         const fl_low_rank *l = &net->low[i];
         for (size_t r = 0; r < l->rows; r++) {
             const float *row = gradient + l->w + r * l->cols;

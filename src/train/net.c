@@ -54,13 +54,26 @@ static size_t place_head(fl_net *net, size_t *at, size_t align, int s, uint32_t 
     return place_of(net, at, align, s, name);
 }
 
-/* The low-rank parts of the matrices that every event goes through. */
+/* The matrices that every event goes through. */
+static uint32_t matrices(const fl_net *net, size_t at[FL_LOW_RANKS])
+{
+    const size_t first[] = {net->num_w, net->w1, net->w2, net->wx,
+                            net->network->layers ? net->out_w : net->wh};
+    uint32_t n = FL_LEN(first);
+
+    memcpy(at, first, sizeof first);
+    for (uint32_t l = 0; l < net->network->layers; l++)
+        for (int i = 0; i < FL_BLOCK_MATRICES; i++) at[n++] = net->block[l][fl_block_matrix[i]];
+    return n;
+}
+
+/* Their low-rank parts. */
 static void place_low_ranks(fl_net *net, size_t *at)
 {
-    const size_t matrix[FL_LOW_RANKS] = {net->num_w, net->w1, net->w2, net->wx, net->wh};
-    size_t base = 0;
+    size_t matrix[FL_LOW_RANKS], base = 0;
 
-    for (uint32_t i = 0; i < FL_LOW_RANKS && net->rank; i++) {
+    (void)matrices(net, matrix);
+    for (uint32_t i = 0; i < net->lows && net->rank; i++) {
         fl_low_rank *l = &net->low[i];
         char name[32];
         for (uint32_t p = 0; p < net->own; p++)
@@ -80,11 +93,33 @@ static void place_low_ranks(fl_net *net, size_t *at)
     }
 }
 
+static size_t place_backbone(fl_net *net, size_t *at, const char *rest)
+{
+    char name[96];
+
+    snprintf(name, sizeof name, "%.20s.%.60s", net->network->backbone->name, rest);
+    return place(net, at, 16, name);
+}
+
+static void place_blocks(fl_net *net, size_t *at)
+{
+    for (uint32_t l = 0; l < net->network->layers; l++)
+        for (int p = 0; p < FL_BLOCK_PARAMETERS; p++) {
+            const char *name;
+            size_t rows, cols;
+            char text[64];
+            (void)fl_block_has(&net->network->block, (fl_block_parameter)p, &name, &rows, &cols);
+            snprintf(text, sizeof text, "%u.%.40s", l, name);
+            net->block[l][p] = place_backbone(net, at, text);
+        }
+    net->norm_gain = place_backbone(net, at, "norm.gain");
+    net->norm_bias = place_backbone(net, at, "norm.bias");
+    net->out_w = place_backbone(net, at, "out.w");
+    net->out_b = place_backbone(net, at, "out.b");
+}
+
 static void place_shared(fl_net *net, size_t *at)
 {
-    static const char *const part[] = {"wx", "wh", "bx", "bh"};
-    size_t *const to[] = {&net->wx, &net->wh, &net->bx, &net->bh};
-
     for (uint32_t i = 0; i < net->network->categories; i++) {
         char name[128];
         snprintf(name, sizeof name, "cat.%s.table", net->network->name[i]);
@@ -101,11 +136,11 @@ static void place_shared(fl_net *net, size_t *at)
     net->b1 = place(net, at, 16, "mlp.b1");
     net->w2 = place(net, at, 16, "mlp.w2");
     net->b2 = place(net, at, 16, "mlp.b2");
-    for (size_t i = 0; i < FL_LEN(part); i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%.20s.%s", net->network->backbone->name, part[i]);
-        *to[i] = place(net, at, 16, name);
-    }
+    net->wx = place_backbone(net, at, "wx");
+    net->wh = place_backbone(net, at, "wh");
+    net->bx = place_backbone(net, at, "bx");
+    net->bh = place_backbone(net, at, "bh");
+    if (net->network->layers) place_blocks(net, at);
     place_low_ranks(net, at);
     net->shared_to = take(at, 0, 16);
 }
@@ -184,8 +219,11 @@ static void add_parameter(fl_net *net, size_t rows, size_t cols, fl_init init, c
 
 static void add_task(fl_net *net, uint32_t rank)
 {
+    size_t at[FL_LOW_RANKS];
+
     net->rank = rank;
-    for (uint32_t i = 0; i < FL_LOW_RANKS && rank; i++) { /* placing fills in the matrix's sizes */
+    net->lows = matrices(net, at);
+    for (uint32_t i = 0; i < net->lows && rank; i++) { /* placing fills in the matrix's sizes */
         char who[16];
         snprintf(who, sizeof who, "low.%u", i);
         add_parameter(net, 1, rank, FL_INIT_MATRIX, who, "a");
@@ -254,7 +292,7 @@ static florin_status new_net(fl_net **out, const fl_network *network, with more,
     net->total = take(&at, 0, 16);
     net->w = fl_alloc_aligned(net->total, sizeof *net->w);
     size_t low = 0;
-    for (uint32_t i = 0; i < FL_LOW_RANKS && rank; i++) low += net->low[i].rows * net->low[i].cols;
+    for (uint32_t i = 0; i < net->lows && rank; i++) low += net->low[i].rows * net->low[i].cols;
     net->base = fl_alloc_aligned(low + 1, sizeof *net->base);
     if (!net->w || !net->base) {
         florin_status st = fl_fail(err, FLORIN_ENOMEM, "network: %zu parameters", net->total);
@@ -305,10 +343,14 @@ static void init_parameter(const fl_net *net, uint32_t i, uint64_t seed)
     fl_rng_seed(&rng, fl_hash64(p->name, strlen(p->name), seed));
     switch (p->init) {
     case FL_INIT_ZERO: memset(w, 0, n * sizeof *w); return;
+    case FL_INIT_ONE:
+        for (size_t k = 0; k < n; k++) w[k] = 1;
+        return;
     case FL_INIT_TABLE: scale = 0.5; break;
     case FL_INIT_MATRIX:
         scale = head ? 0.25 / sqrt((double)p->cols) : 1.0 / sqrt((double)p->rows);
         break;
+    case FL_INIT_RESIDUAL: scale = 1.0 / sqrt((double)p->rows * 2 * net->network->layers); break;
     case FL_INIT_RECURRENT: /* PyTorch's nn.GRU: uniform within 1/sqrt(H) */
         scale = 1.0 / sqrt((double)net->network->h);
         for (size_t k = 0; k < n; k++) w[k] = (float)((2 * fl_rng_double(&rng) - 1) * scale);

@@ -7,6 +7,7 @@
 #ifndef FL_NET_H
 #define FL_NET_H
 
+#include "kernels/block_shape.h"
 #include "kernels/train_ops.h"
 #include "kernels/train_product.h"
 #include "model/network.h"
@@ -46,7 +47,7 @@ typedef struct {
         base; /* offsets of [rows][cols], [rows][rank], [rank][cols]; base: into fl_net.base */
     size_t rows, cols;
 } fl_low_rank;
-enum { FL_LOW_RANKS = 5, FL_RANK_MAX = 64 };
+enum { FL_LOW_RANKS = 5 + FL_LAYERS_MAX * FL_BLOCK_MATRICES, FL_RANK_MAX = 64 };
 
 typedef struct {
     const fl_network *network;
@@ -56,7 +57,9 @@ typedef struct {
     uint32_t parameters, targets;
     fl_target target[FL_TARGETS_MAX];
     size_t category[FL_CATEGORIES_MAX], type, amount, hour, weekday, day;
-    size_t num_w, num_b, w1, b1, w2, b2, wx, wh, bx, bh;
+    size_t num_w, num_b, w1, b1, w2, b2;
+    size_t wx, bx, wh, bh; /* of the backbone; SIZE_MAX: it has none */
+    size_t block[FL_LAYERS_MAX][FL_BLOCK_PARAMETERS], norm_gain, norm_bias, out_w, out_b;
     size_t shared_to; /* what both streams share, encoder and backbone: [0, shared_to) */
     fl_net_stream stream[FL_STREAMS];
     size_t total;
@@ -68,8 +71,9 @@ typedef struct {
     uint32_t own;   /* parameters that are the network's; what serves training alone follows */
     uint8_t *fixed; /* [parameters] 1: the optimiser leaves it */
     uint32_t rank;  /* 0: whole matrices move */
-    fl_low_rank low[FL_LOW_RANKS];
-    float *base; /* the low-rank matrices as they were */
+    uint32_t lows;
+    fl_low_rank low[FL_LOW_RANKS]; /* [lows] */
+    float *base;                   /* the low-rank matrices as they were */
 } fl_net;
 
 florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err);
@@ -102,7 +106,8 @@ typedef struct {
 typedef struct {
     const fl_products *products;
     uint32_t what;
-    fl_pack numbers, mlp1, mlp2, wx, wh, panel[FL_STREAMS][FL_PANELS_MAX], ahead[FL_STREAMS];
+    fl_pack numbers, mlp1, mlp2, wx, wh, layer[FL_LAYERS_MAX][FL_BLOCK_MATRICES], out;
+    fl_pack panel[FL_STREAMS][FL_PANELS_MAX], ahead[FL_STREAMS];
     void *block;
 } fl_packs;
 
@@ -131,8 +136,9 @@ florin_status fl_worker_new(fl_worker **out, const fl_net *net, uint32_t lanes, 
 void fl_worker_free(fl_worker *k);
 fl_window *fl_worker_window(
     fl_worker *k); /* to be filled before a pass; lanes, steps may be less than the room */
+size_t fl_worker_states(const fl_worker *k); /* floats of a lane's state */
 float *
-fl_worker_state(fl_worker *k); /* [lanes][H] state before the window, after the pass: after it */
+fl_worker_state(fl_worker *k); /* [lanes][states] before the window, after the pass: after it */
 float *fl_worker_gradient(
     fl_worker *k); /* [total]; what is shared and the stream's own range are written */
 const float *fl_worker_nats(const fl_worker *k); /* [N][targets]: -log p, 0 where weight is 0 */

@@ -10,7 +10,32 @@ typedef struct {
     bool inputs; /* x is an input of the network: no gradient of it */
 } matrix;
 
-enum { MATRICES_MAX = 5 + FL_STREAMS * (FL_PANELS_MAX + 1) };
+enum { MATRICES_MAX = 6 + FL_LAYERS_MAX * FL_BLOCK_MATRICES + FL_STREAMS * (FL_PANELS_MAX + 1) };
+
+/* The backbone's. */
+static uint32_t list_backbone(fl_packs *p, const fl_net *net, matrix *out)
+{
+    const fl_network *network = net->network;
+    size_t D = network->d, H = network->h, W = network->block.width;
+    uint32_t n = 0;
+
+    if (!network->layers) {
+        out[n++] = (matrix){&p->wx, net->wx, D, 3 * H, false, false};
+        out[n++] = (matrix){&p->wh, net->wh, H, 3 * H, false, false};
+        return n;
+    }
+    out[n++] = (matrix){&p->wx, net->wx, D, W, false, false};
+    for (uint32_t l = 0; l < network->layers; l++)
+        for (int i = 0; i < FL_BLOCK_MATRICES; i++) {
+            const char *name;
+            size_t rows, cols;
+            fl_block_has(&network->block, fl_block_matrix[i], &name, &rows, &cols);
+            out[n++] = (matrix){
+                &p->layer[l][i], net->block[l][fl_block_matrix[i]], rows, cols, false, false};
+        }
+    out[n++] = (matrix){&p->out, net->out_w, W, H, false, false};
+    return n;
+}
 
 static uint32_t list(fl_packs *p, const fl_net *net, matrix *out)
 {
@@ -20,8 +45,7 @@ static uint32_t list(fl_packs *p, const fl_net *net, matrix *out)
     out[n++] = (matrix){&p->numbers, net->num_w, U, D, false, true};
     out[n++] = (matrix){&p->mlp1, net->w1, D, 2 * D, false, false};
     out[n++] = (matrix){&p->mlp2, net->w2, 2 * D, D, false, false};
-    out[n++] = (matrix){&p->wx, net->wx, D, 3 * H, false, false};
-    out[n++] = (matrix){&p->wh, net->wh, H, 3 * H, false, false};
+    n += list_backbone(p, net, out + n);
     for (int s = 0; s < FL_STREAMS && (p->what & FL_PACK_HEADS); s++) {
         const fl_net_stream *q = &net->stream[s];
         for (uint32_t i = 0; i < q->panels; i++)

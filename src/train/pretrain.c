@@ -32,6 +32,46 @@ fl_train_config fl_train_defaults(void)
                              .patience = 3};
 }
 
+fl_train_blocks fl_train_blocks_defaults(void)
+{
+    return (fl_train_blocks){
+        .layers = 2, .heads = 4, .context = 64, .positions = FL_POSITIONS_ROTARY};
+}
+
+fl_block_shape fl_train_blocks_shape(const fl_train_blocks *b, uint32_t H, uint32_t D)
+{
+    enum { UNIT = 8 }; /* a head's size is a multiple of it */
+    uint32_t step = UNIT * b->heads, width = b->width;
+    double want = 3.0 * H * ((double)D + H), best = INFINITY;
+
+    for (uint32_t w = step; !b->width && w <= FL_STACK_WIDTH_MAX; w += step) {
+        double have = (double)w * (12.0 * b->layers * w + D + H);
+        if (fabs(have - want) < best) width = w, best = fabs(have - want);
+    }
+    return (fl_block_shape){.width = width,
+                            .heads = b->heads,
+                            .inner = 4 * width,
+                            .window = b->context,
+                            .positions = b->positions,
+                            .causal = true,
+                            .pre_norm = !b->post_norm,
+                            .bias = !b->no_bias,
+                            .history = !b->no_history,
+                            .epsilon = 1e-5f};
+}
+
+static florin_status check_blocks(const fl_train_config *c, florin_error *err)
+{
+    const fl_train_blocks *b = &c->blocks;
+
+    if (!b->layers) return FLORIN_OK;
+    if (!b->heads || b->heads > FL_STACK_HEADS_MAX)
+        return fl_fail(err, FLORIN_EUSAGE, "--heads must be 1 to %d", FL_STACK_HEADS_MAX);
+    fl_block_shape s = fl_train_blocks_shape(b, c->hidden, c->width);
+    const char *wrong = fl_network_stack_wrong(b->layers, &s);
+    return wrong ? fl_fail(err, FLORIN_EUSAGE, "--backbone transformer: %s", wrong) : FLORIN_OK;
+}
+
 static florin_status out_of_range(florin_error *err, const char *option, const char *range)
 {
     return fl_fail(err, FLORIN_EUSAGE, "%s must be %s", option, range);
@@ -68,12 +108,31 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
                        "--ahead-weight without --ahead: say how many events ahead, --ahead K");
     if (c->valid_from_us != INT64_MIN && c->valid_from_us > c->until_us)
         return out_of_range(err, "--valid-from", "before --until");
-    return FLORIN_OK;
+    return check_blocks(c, err);
+}
+
+/* Of a transformer alone: the bytes of other models are as they were before there was one. */
+static json_t *add_blocks(json_t *j, const fl_train_config *c)
+{
+    const fl_train_blocks *b = &c->blocks;
+
+    if (!j || !b->layers) return j;
+    json_t *more = json_pack("{sisisisisisisisi}", "layers", (int)b->layers, "heads", (int)b->heads,
+                             "context", (int)b->context, "block_width",
+                             (int)fl_train_blocks_shape(b, c->hidden, c->width).width, "positions",
+                             (int)b->positions, "post_norm", (int)b->post_norm, "no_bias",
+                             (int)b->no_bias, "no_history", (int)b->no_history);
+    if (!more || json_object_update(j, more)) {
+        json_decref(j);
+        j = NULL;
+    }
+    json_decref(more);
+    return j;
 }
 
 json_t *fl_train_config_json(const fl_train_config *c)
 {
-    return json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
+    json_t *j = json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
                      c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width,
                      "lanes", (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts,
                      "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16,
@@ -84,6 +143,8 @@ json_t *fl_train_config_json(const fl_train_config *c)
                      "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
                      c->field_dropout, "patience", (int)c->patience, "contrast", c->contrast,
                      "ahead", (int)c->ahead, "ahead_weight", c->ahead_weight);
+
+    return add_blocks(j, c);
 }
 
 /* ---- set-up ---- */

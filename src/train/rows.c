@@ -1,5 +1,6 @@
 /* Owns the encoded training rows. Invariant: nothing at or after T is read into them, and everything that is learnt
  * here is learnt from rows [0, train) alone. */
+#include "model/backbone.h"
 #include "train/rows.h"
 #include <math.h>
 
@@ -361,6 +362,12 @@ florin_status fl_rows_build(fl_rows **out, fl_network **network, fl_fold_plan **
         (*network)->copy = true;
         (*network)->dense = config->dense;
         (*network)->int8 = config->int8;
+        if (config->blocks.layers) {
+            (*network)->backbone = &fl_backbone_transformer;
+            (*network)->layers = config->blocks.layers;
+            (*network)->block =
+                fl_train_blocks_shape(&config->blocks, config->hidden, config->width);
+        }
     }
     if (!st) st = fl_network_fit(*network, log, r->train, config->vocabulary, err);
     if (!st) st = fit_features(*network, log, *plan, r->train, ctx, err);

@@ -16,8 +16,18 @@
 #include "data/log.h"
 #include "model/network.h"
 
+/* The blocks of a transformer; layers 0: the backbone is a GRU. */
+typedef struct {
+    uint32_t layers, heads, context; /* context: events that a block sees, the last one included */
+    uint32_t
+        width; /* 0: such that the parameters come nearest to those of the GRU of the same state */
+    fl_positions positions;
+    bool post_norm, no_bias, no_history;
+} fl_train_blocks;
+
 typedef struct {
     uint32_t hidden, width; /* H, D */
+    fl_train_blocks blocks;
     uint32_t lanes,
         window;     /* sequences side by side, events of one step in each; 0: by size of the data */
     uint32_t parts; /* shares of each stream's lanes in a step; a thread takes one or more */
@@ -42,6 +52,10 @@ typedef struct {
 enum { FL_PARTS_MAX = 64 };
 
 fl_train_config fl_train_defaults(void);
+/* Two layers of four heads over 64 events, pre-norm, rotary, with biases and a history token. */
+fl_train_blocks fl_train_blocks_defaults(void);
+/* Their shape for a state of H and an encoder of D. */
+fl_block_shape fl_train_blocks_shape(const fl_train_blocks *b, uint32_t H, uint32_t D);
 /* FLORIN_EUSAGE names the option that is out of range. */
 florin_status fl_train_check(const fl_train_config *c, florin_error *err);
 json_t *fl_train_config_json(const fl_train_config *c);

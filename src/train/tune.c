@@ -51,8 +51,7 @@ static void fix_parameters(fl_net *net, bool keep)
         if (!net->rank) continue;
         for (uint32_t c = 0; c < net->network->categories; c++)
             net->fixed[i] |= net->offset[i] == net->category[c];
-        for (uint32_t k = 0; k < FL_LOW_RANKS; k++)
-            net->fixed[i] |= net->offset[i] == net->low[k].w;
+        for (uint32_t k = 0; k < net->lows; k++) net->fixed[i] |= net->offset[i] == net->low[k].w;
     }
 }
 

@@ -6,15 +6,16 @@
 
 struct fl_worker {
     uint32_t H, D, U, targets, lanes, steps; /* room */
+    size_t states;                           /* floats of a lane's state */
     fl_window window;
     float *block;          /* one allocation; the arrays below point into it */
-    float *state;          /* [lanes][H] */
+    float *state;          /* [lanes][states], each beginning with h [H] */
     float *numbers;        /* [N][U] */
     float *encoded;        /* [N][D] sum of tables and numbers */
     float *hidden;         /* [N][2D] after relu */
-    float *input;          /* [N][D] what enters the GRU */
-    float *gates;          /* [N][3H] gx, then r z n, then their gradient */
-    float *recurrent;      /* [N][3H] gh, then its gradient */
+    float *input;          /* [N][D] what enters the backbone */
+    float *gates;          /* of a GRU: [N][3H] gx, then r z n, then their gradient */
+    float *recurrent;      /* of a GRU: [N][3H] gh, then its gradient */
     float *before, *after; /* [N][H] */
     float *d_before;       /* [N][H] gradient from the heads */
     float *d_after;        /* [lanes][H] */
@@ -34,7 +35,9 @@ struct fl_worker {
     uint32_t *cluster_at;     /* [clusters + 2] */
     uint32_t *token;          /* [targets][N] */
     float *gradient;          /* [total], NULL without */
-    void *scratch;            /* [FL_PRODUCT_SCRATCH] bytes of the products */
+    const struct fl_train_backbone *bone;
+    void *own;     /* the backbone's */
+    void *scratch; /* [FL_PRODUCT_SCRATCH] bytes of the products */
 };
 
 /* Floats from one row of a tile to the next: an odd number of cache lines, so that rows do not share cache sets. */

@@ -2,6 +2,7 @@
 #include "support/support.h"
 #include "support/model_fixture.h"
 #include "data/log_writer.h"
+#include "model/backbone.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -92,7 +93,22 @@ const char *fixture_model(const char *path, const fl_schema *s, uint32_t h, uint
     assert_int_equal(fl_network_new(&n, s, h, d, fl_fold_features(plan), &err), FLORIN_OK);
     make_network(n, &r);
     n->copy = seed % 2;
-    n->int8 = seed >= FIXTURE_INT8;
+    n->int8 = seed / FIXTURE_INT8 % 2;
+    if (seed >= FIXTURE_TRANSFORMER) {
+        n->backbone = &fl_backbone_transformer;
+        n->layers = 2;
+        n->block =
+            (fl_block_shape){.width = 16,
+                             .heads = 2,
+                             .inner = 24,
+                             .window = 6,
+                             .positions = seed % 2 ? FL_POSITIONS_ROTARY : FL_POSITIONS_LEARNED,
+                             .causal = true,
+                             .pre_norm = seed % 2,
+                             .bias = true,
+                             .history = true,
+                             .epsilon = 1e-5f};
+    }
     uint32_t count = fl_network_parameters(n, p);
     for (uint32_t i = 0; i < count; i++) {
         size_t size = p[i].rows * p[i].cols;

@@ -7,8 +7,9 @@
 /* card pays merchant; fields mcc, country, shop (a large vocabulary, so factored), `after` field code; number
  * distance; types payment, refund. The same every time. Freed by fl_schema_free. */
 fl_schema *fixture_schema(void);
-enum { FIXTURE_INT8 = 1000 };
-/* Save a model for the schema with weights drawn by seed (odd: with copy; FIXTURE_INT8 more: the same weights in 8 bits);
+enum { FIXTURE_INT8 = 1000, FIXTURE_TRANSFORMER = 2000 };
+/* Save a model for the schema with weights drawn by seed (odd: with copy; FIXTURE_INT8 more: the same weights in 8 bits;
+ * FIXTURE_TRANSFORMER more: with two blocks over six events in place of the GRU);
  * returns path. Fails the test on any error. */
 const char *fixture_model(const char *path, const fl_schema *s, uint32_t h, uint32_t d,
                           uint64_t seed);
