@@ -21,7 +21,7 @@ export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
 	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-amlsim bench-tasks \
-	bench-habits bench-checks bench-finetune bench-quality bench-peers results format check fuzz install clean
+	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
 
 all: build
 
@@ -77,6 +77,8 @@ bench-quality: build
 	@bench/run.sh quality
 bench-amlsim: build
 	@bench/run.sh amlsim
+bench-backbones: build
+	@bench/run.sh backbones
 bench-tasks: build
 	@bench/tasks.sh
 

@@ -260,9 +260,9 @@ typedef struct {
     int bf16;       /* training multiplies in bf16: faster where the processor has it */
     const char
         *scale; /* "nano", "small" or "base": sets hidden and width where these are 0. NULL: base */
-    double contrast;     /* weight of the contrastive loss on slices of histories; 0: off */
-    uint32_t ahead;      /* the state also predicts what the next so many events hold; 0: off */
-    double ahead_weight; /* of that loss; 0: 0.2 where ahead is on */
+    double contrast;        /* weight of the contrastive loss on slices of histories; 0: off */
+    uint32_t ahead;         /* the state also predicts what the next so many events hold; 0: off */
+    double ahead_weight;    /* of that loss; 0: 0.2 where ahead is on */
     const char *backbone;   /* "gru" (also NULL) or "transformer", of which the rest tells */
     uint32_t layers, heads; /* 0: 2 and 4 */
     uint32_t context;       /* events that a layer sees; 0: 64 */

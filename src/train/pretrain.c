@@ -132,17 +132,17 @@ static json_t *add_blocks(json_t *j, const fl_train_config *c)
 
 json_t *fl_train_config_json(const fl_train_config *c)
 {
-    json_t *j = json_pack("{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
-                     c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width,
-                     "lanes", (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts,
-                     "vocabulary", (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16,
-                     "epochs", c->epochs, "steps", (json_int_t)c->steps, "minutes", c->minutes,
-                     "seed", (json_int_t)c->seed, "until_us", (json_int_t)c->until_us,
-                     "valid_from_us", (json_int_t)c->valid_from_us, "valid_share", c->valid_share,
-                     "unseen_share", c->unseen_share, "rate", c->rate, "rate_end", c->rate_end,
-                     "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
-                     c->field_dropout, "patience", (int)c->patience, "contrast", c->contrast,
-                     "ahead", (int)c->ahead, "ahead_weight", c->ahead_weight);
+    json_t *j = json_pack(
+        "{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
+        c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width, "lanes",
+        (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts, "vocabulary",
+        (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16, "epochs", c->epochs,
+        "steps", (json_int_t)c->steps, "minutes", c->minutes, "seed", (json_int_t)c->seed,
+        "until_us", (json_int_t)c->until_us, "valid_from_us", (json_int_t)c->valid_from_us,
+        "valid_share", c->valid_share, "unseen_share", c->unseen_share, "rate", c->rate, "rate_end",
+        c->rate_end, "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
+        c->field_dropout, "patience", (int)c->patience, "contrast", c->contrast, "ahead",
+        (int)c->ahead, "ahead_weight", c->ahead_weight);
 
     return add_blocks(j, c);
 }
