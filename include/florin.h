@@ -586,6 +586,27 @@ FLORIN_CHECKED florin_status florin_fit(const florin_context *ctx, const florin_
 FLORIN_CHECKED florin_status florin_eval(const florin_context *ctx, const florin_fit_options *opt,
                                          florin_error *err);
 
+/* --- ablate: which choice pays --- */
+
+typedef struct {
+    uint32_t size;
+    florin_format format;
+    const char *plan; /* YAML: data sets, tasks, choices (docs/ablate.md) */
+    const char *work; /* folder of finished runs; NULL: PLAN.work */
+    double minutes;   /* no run begins later than this; 0: no limit */
+    const char *plot; /* SVG of a plan with `scaling`; NULL: none */
+} florin_ablate_options;
+#define FLORIN_ABLATE_INIT                                                                         \
+    {                                                                                              \
+        sizeof(florin_ablate_options), FLORIN_TEXT, NULL, NULL, 0, NULL                            \
+    }
+
+/* Pretrains and fits what the plan asks for and is not yet done, then writes each choice's paired gain and cost to ctx->write.
+ * FLORIN_ECANCELLED: stopped; the same call goes on. Other errors: FLORIN_EUSAGE an option, FLORIN_EINPUT the plan, a task or a
+ * log, FLORIN_ELEAK pretraining would see what is judged, FLORIN_EFORMAT the work file, FLORIN_EIO, FLORIN_ENOMEM. */
+FLORIN_CHECKED florin_status florin_ablate(const florin_context *ctx,
+                                           const florin_ablate_options *opt, florin_error *err);
+
 /* --- tasks: the catalogue and its stored results --- */
 
 typedef struct {

@@ -4,7 +4,7 @@ PATH=$(dirname "$FLORIN"):$PATH
 ln -s "$FLORIN_SOURCE/examples" examples
 printf 'id,time,card,shop,amount\n1,2026-01-01 10:00:00,a,x,1.50\n2,2026-01-02 10:00:00,b,x,2.50\n' >payments.csv
 seen=0
-for name in draft import simulate describe features pretrain embed similar fit eval tasks score replay report doctor; do
+for name in draft import simulate describe features pretrain embed similar fit eval tasks ablate score replay report doctor; do
     "$FLORIN" "$name" --help | sed -n '/^Example:/,/^$/p' | sed '1d;/^$/d' >examples.txt
     [ -s examples.txt ] || die "$name has no example"
     while read -r line; do
@@ -14,6 +14,7 @@ for name in draft import simulate describe features pretrain embed similar fit e
         esac
         # As written, but for the size of the world and of the network.
         line=${line/--events 400000/--events 30000}
+        line=${line/--budget 1/--budget 0.01} # of the plan's first run at least
         [ "$name" != pretrain ] || line+=" --hidden 16 --width 16 --epochs 1"
         [[ $line != "florin fit "* ]] || line=${line/ --out/ --rounds 10 --draws 20 --out}
         ok bash -c "$line"
@@ -22,7 +23,7 @@ for name in draft import simulate describe features pretrain embed similar fit e
 done
 [ "$seen" -ge 18 ] || die "only $seen examples ran"
 count=$("$FLORIN" --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on' | wc -l)
-equal "$count" 15
+equal "$count" 16
 has bank.html '</html>'
 has report.html '</html>'
 done_testing

@@ -71,6 +71,7 @@ int cmd_eval(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
 int cmd_replay(cli *c, int argc, char **argv);
 int cmd_tasks(cli *c, int argc, char **argv);
+int cmd_ablate(cli *c, int argc, char **argv);
 int cmd_report(cli *c, int argc, char **argv);
 int cmd_doctor(cli *c, int argc, char **argv);
 

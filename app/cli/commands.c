@@ -42,6 +42,8 @@ const cli_command cli_commands[] = {
      "florin eval bank.log --task examples/tasks/fraud.yaml --model fraud.florin --json > fraud.json", cmd_eval},
     {"tasks", "the catalogue of tasks, with stored results", "[--folder FOLDER] [--json]",
      "florin tasks\nflorin fit bank.log --task churn_30d --out churn.florin  # a task by its name", cmd_tasks},
+    {"ablate", "which choice pays: runs a plan, paired gains and costs", "PLAN.yaml [--work FOLDER] [--budget MIN] [--plot FILE.svg]",
+     "florin ablate examples/ablate/simulated.yaml --work ablate --budget 1", cmd_ablate},
     {"score", "score a log with a model's heads", "LOG --model MODEL [--out FILE] [--top N] [--at TIME]",
      "florin score bank.log --model fraud.florin --from 2025-06-01 --top 10 --out scores.parquet\n"
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},

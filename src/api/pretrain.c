@@ -13,24 +13,6 @@ static florin_status read_time(const char *option, const char *text, int64_t *ou
                    text);
 }
 
-/* Widths of the sizes: docs/model.md has what each costs. */
-static florin_status set_scale(const char *name, fl_train_config *c, florin_error *err)
-{
-    static const struct {
-        const char *name;
-        uint32_t hidden, width;
-    } scale[] = {{"nano", 64, 32}, {"small", 128, 64}, {"base", 256, 128}};
-
-    for (size_t i = 0; i < FL_LEN(scale); i++)
-        if (name && !strcmp(name, scale[i].name)) {
-            c->hidden = scale[i].hidden;
-            c->width = scale[i].width;
-            return FLORIN_OK;
-        }
-    if (!name) return FLORIN_OK;
-    return fl_fail(err, FLORIN_EUSAGE, "--size %.32s: there are nano, small and base", name);
-}
-
 static florin_status configure_blocks(const florin_pretrain_options *o, fl_train_blocks *b,
                                       florin_error *err)
 {
@@ -74,8 +56,9 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     st = read_time("--until", o->until, &c->until_us, err);
     if (!st) st = read_time("--valid-from", o->valid_from, &c->valid_from_us, err);
     if (st) return st;
-    st = set_scale(o->scale, c, err);
-    if (st) return st;
+    if (o->scale && !fl_train_size(c, o->scale))
+        return fl_fail(err, FLORIN_EUSAGE, "--size %.32s: there are nano, small and base",
+                       o->scale);
     if (o->hidden) c->hidden = o->hidden;
     if (o->width) c->width = o->width;
     if (o->parts) c->parts = o->parts;

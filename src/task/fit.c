@@ -24,6 +24,16 @@ static bool of_fold(const fl_sample *s, const fl_task *t, const fl_model *m, siz
     return c < fl_fold_read_features(fl_model_plan(m), t->kind) || c + 1 == s->base;
 }
 
+/* Does a task that leaves out a part of what the network says want this column of it? */
+static bool part_wanted(const fl_task *t, const char *name)
+{
+    bool embedding = !strncmp(name, "embedding:", 10);
+
+    if (!strcmp(t->inputs, "fold+surprise")) return !embedding;
+    if (!strcmp(t->inputs, "fold+embedding")) return embedding;
+    return true;
+}
+
 florin_status fl_fit_inputs_take(fl_fit_inputs *out, const fl_sample *s, const fl_task *t,
                                  const fl_model *m, bool fold_only, florin_error *err)
 {
@@ -34,7 +44,9 @@ florin_status fl_fit_inputs_take(fl_fit_inputs *out, const fl_sample *s, const f
     out->column = fl_alloc(s->width, sizeof *out->column);
     if (!out->column) return fl_fail(err, FLORIN_ENOMEM, "fit");
     for (size_t i = 0; i < s->width && out->n < FL_HEAD_INPUTS_MAX; i++)
-        if (surprise ? i >= from && i < to : of_fold(s, t, m, i) ? fold : sequence)
+        if (surprise              ? i >= from && i < to
+            : of_fold(s, t, m, i) ? fold
+                                  : sequence && part_wanted(t, s->name[i]))
             out->column[out->n++] = i;
     if (!out->n)
         return fl_fail(err, FLORIN_EUSAGE, "task %s: `%s` needs a pretrained model: --model MODEL",
@@ -656,8 +668,10 @@ static void candidates(const fitter *f, candidate *a, candidate *b)
                               : given    ? given->label
                               : surprise ? "surprise of all fields together, no label learnt from"
                               : !net     ? "fold features"
-                              : strcmp(t->inputs, "sequence") ? "fold + surprise + embedding"
-                                                              : "surprise + embedding",
+                              : !strcmp(t->inputs, "fold+surprise")  ? "fold + surprise"
+                              : !strcmp(t->inputs, "fold+embedding") ? "fold + embedding"
+                              : strcmp(t->inputs, "sequence")        ? "fold + surprise + embedding"
+                                                                     : "surprise + embedding",
                      .trees = strcmp(t->head, "probe") != 0 && !surprise && !given,
                      .probe = probe || given,
                      .surprise = surprise};

@@ -695,9 +695,8 @@ static florin_status heading(loader *l, const fl_yaml *y)
         st = fl_yaml_fail(fl_yaml_get(y, "head"), l->err,
                           "head '%s': trees, probe, blend or surprise", t->head);
     if (!st) st = text(l, y, "inputs", t->inputs, sizeof t->inputs);
-    if (!st && strcmp(t->inputs, "all") && strcmp(t->inputs, "fold") &&
-        strcmp(t->inputs, "sequence"))
-        st = fl_yaml_fail(fl_yaml_get(y, "inputs"), l->err, "inputs '%s': all, fold or sequence",
+    if (!st && !fl_task_inputs_known(t->inputs))
+        st = fl_yaml_fail(fl_yaml_get(y, "inputs"), l->err, "inputs '%s': " FL_TASK_INPUTS,
                           t->inputs);
     if (!st) st = text(l, y, "baseline", t->baseline, sizeof t->baseline);
     if (!st) st = fl_yaml_num(y, "negatives", &t->negatives, l->err);
@@ -785,6 +784,16 @@ florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char
     if (!st) st = place_folds(out, name, err);
     fl_arena_free(arena);
     return st;
+}
+
+bool fl_task_inputs_known(const char *inputs)
+{
+    static const char *const known[] = {"all", "fold", "sequence", "fold+surprise",
+                                        "fold+embedding"};
+    bool found = false;
+
+    for (size_t i = 0; i < FL_LEN(known); i++) found |= !strcmp(inputs, known[i]);
+    return found;
 }
 
 florin_status fl_task_load(fl_task *out, const char *path, const fl_schema *schema,

@@ -88,7 +88,9 @@ typedef struct fl_task {
     int cluster;                  /* entity kind of the bootstrap; -1: payer */
     double cost_miss, cost_alert; /* in major units; miss 0: the amount of the event */
     char head[16];                /* trees, probe, blend */
-    char inputs[16];              /* all, fold, sequence (surprise, tails and embedding alone) */
+    /* all, fold, sequence (surprise, tails and embedding alone), fold+surprise (no embedding), fold+embedding (no surprise, no
+     * tails) */
+    char inputs[16];
     char baseline[64]; /* the simplest answer: an input, recency, amount, prior; "": none */
 
     uint32_t card_k, precisions, fprs, moneys;
@@ -96,6 +98,8 @@ typedef struct fl_task {
     double fpr[FL_CHOICES_MAX], money_at[FL_CHOICES_MAX];
 } fl_task;
 
+#define FL_TASK_INPUTS "all, fold, sequence, fold+surprise or fold+embedding"
+bool fl_task_inputs_known(const char *inputs);
 florin_status fl_task_load(fl_task *out, const char *path, const fl_schema *schema,
                            florin_error *err);
 /* The same from memory; `name` stands for the file in messages. */

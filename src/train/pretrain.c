@@ -72,6 +72,22 @@ static florin_status check_blocks(const fl_train_config *c, florin_error *err)
     return wrong ? fl_fail(err, FLORIN_EUSAGE, "--backbone transformer: %s", wrong) : FLORIN_OK;
 }
 
+bool fl_train_size(fl_train_config *c, const char *name)
+{
+    static const struct {
+        const char *name;
+        uint32_t hidden, width;
+    } size[] = {{"nano", 64, 32}, {"small", 128, 64}, {"base", 256, 128}};
+
+    for (size_t i = 0; i < FL_LEN(size); i++) {
+        if (strcmp(name, size[i].name)) continue;
+        c->hidden = size[i].hidden;
+        c->width = size[i].width;
+        return true;
+    }
+    return false;
+}
+
 static florin_status out_of_range(florin_error *err, const char *option, const char *range)
 {
     return fl_fail(err, FLORIN_EUSAGE, "%s must be %s", option, range);

@@ -56,6 +56,8 @@ fl_train_config fl_train_defaults(void);
 fl_train_blocks fl_train_blocks_defaults(void);
 /* Their shape for a state of H and an encoder of D. */
 fl_block_shape fl_train_blocks_shape(const fl_train_blocks *b, uint32_t H, uint32_t D);
+/* Sets the widths of a size: nano, small or base (docs/model.md). False: there is none of that name. */
+bool fl_train_size(fl_train_config *c, const char *name);
 /* FLORIN_EUSAGE names the option that is out of range. */
 florin_status fl_train_check(const fl_train_config *c, florin_error *err);
 json_t *fl_train_config_json(const fl_train_config *c);
