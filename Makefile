@@ -5,6 +5,7 @@
 #   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
 #   make bench-quality       every bar of quality, resumable
 #   make bench-tasks         the catalogue of tasks (florin tasks), resumable
+#   make bench-ablate        which choice pays, and scaling (florin ablate), resumable
 #   make bench-peers         install what the benchmarks compare with, pinned (needs PyPI)
 #   make results             docs/results.md from the lines kept in bench/results/
 #   make check               dependency rules and format; make format, make fuzz, make install [PREFIX=...]
@@ -20,7 +21,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-amlsim bench-tasks \
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-amlsim bench-tasks bench-ablate \
 	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
 
 all: build
@@ -81,6 +82,9 @@ bench-backbones: build
 	@bench/run.sh backbones
 bench-tasks: build
 	@bench/tasks.sh
+
+bench-ablate: build
+	@bench/ablate.sh
 
 bench-peers:
 	@bench/peers/install.sh

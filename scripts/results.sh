@@ -41,6 +41,21 @@ shown() {
             echo "![Microseconds per event against the number of entities, and against the length of a history](state.svg)"
         fi
     done
+    for f in bench/results/*.txt; do
+        [ -s "$f" ] || continue
+        echo
+        echo "## $(basename "$f" .txt | sed 's/^quick$/ablation/')"
+        echo
+        head -1 "$f"
+        echo
+        echo '```'
+        tail -n +2 "$f"
+        echo '```'
+        if [ "$(basename "$f" .txt)" = scaling ] && [ -s docs/scaling.svg ]; then
+            echo
+            echo "![Held-out nats, and the task's average precision, against events seen in pretraining, by size](scaling.svg)"
+        fi
+    done
 } >docs/results.md.new
 mv docs/results.md.new docs/results.md
 echo "docs/results.md written"

@@ -102,7 +102,8 @@ static void wrong_keys_and_names(void **state)
     refuse(FLORIN_EINPUT, "florin_task: 1\n", "name: missing");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "heads: trees\n", "did you mean 'head'");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "head: forest\n", "trees, probe, blend or surprise");
-    refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "inputs: half\n", "all, fold, sequence, fold+surprise or fold+embedding");
+    refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "inputs: half\n",
+           "all, fold, sequence, fold+surprise or fold+embedding");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "negatives: 0\n", "above 0");
     refuse(FLORIN_EINPUT, EVENTS TRAIN TEST "negatives: many\n", "needs a number");
     refuse(FLORIN_EINPUT, HEAD TRAIN TEST, "moments: needs");

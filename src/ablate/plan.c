@@ -18,11 +18,11 @@ static florin_status take_uint(const fl_yaml *y, const char *key, uint32_t *out,
 
 static florin_status set_pretrain(const fl_yaml *y, fl_train_config *c, florin_error *err)
 {
-    static const char *const known[] = {
-        "size",   "hidden",        "width",    "epochs",       "steps",        "rate", "lanes",
-        "window", "contrast",      "ahead",    "dense",        "ahead_weight", "bf16", "precision",
-        "decay",  "field_dropout", "patience", "unseen_share", "vocabulary",
-                                        "backbone"};
+    static const char *const known[] = {"size",     "hidden",       "width",      "epochs",
+                                        "steps",    "rate",         "lanes",      "window",
+                                        "contrast", "ahead",        "dense",      "ahead_weight",
+                                        "bf16",     "precision",    "decay",      "field_dropout",
+                                        "patience", "unseen_share", "vocabulary", "backbone"};
     const char *size = NULL, *precision = NULL, *backbone = NULL;
     int64_t steps = 0;
     florin_status st = y ? fl_yaml_only(y, known, FL_LEN(known), err) : FLORIN_OK;
@@ -53,7 +53,8 @@ static florin_status set_pretrain(const fl_yaml *y, fl_train_config *c, florin_e
     if (!st && backbone && strcmp(backbone, "gru") && strcmp(backbone, "transformer"))
         st = fl_yaml_fail(fl_yaml_get(y, "backbone"), err, "backbone '%.32s': gru or transformer",
                           backbone);
-    if (backbone) c->blocks = strcmp(backbone, "gru") ? fl_train_blocks_defaults() : (fl_train_blocks){0};
+    if (backbone)
+        c->blocks = strcmp(backbone, "gru") ? fl_train_blocks_defaults() : (fl_train_blocks){0};
     if (!st) st = fl_yaml_str(y, "precision", &precision, err);
     if (!st && precision && strcmp(precision, "int8") && strcmp(precision, "fp32"))
         st = fl_yaml_fail(fl_yaml_get(y, "precision"), err, "precision '%.32s': int8 or fp32",
