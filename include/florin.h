@@ -219,11 +219,20 @@ typedef struct {
     uint32_t parts;
     const char *title; /* NULL: "Florin report" */
     const char *out;   /* page to write; NULL: to ctx->write */
+    const char *
+        tasks; /* folders as florin_tasks takes them: a row for each task of the catalogue; NULL: none */
+    const char *
+        results; /* with tasks: folder of results NAME.json; a page NAME.html of each goes beside `out`. NULL: none */
+    const char *map_model, *map_log; /* a map of entities; NULL: none */
+    const char *map_entity;          /* kind; NULL: the payer */
+    const char *map_colour;          /* a category field, or a feature of the fold */
 } florin_report_options;
 #define FLORIN_REPORT_INIT                                                                         \
     {                                                                                              \
-        sizeof(florin_report_options), NULL, 0, NULL, NULL                                         \
+        sizeof(florin_report_options), NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL     \
     }
+/* One self-contained page of all that is asked for, in this order: the catalogue, the map, the parts. A task's row leads to
+ * NAME.html where such a page lies beside `out`. */
 FLORIN_CHECKED florin_status florin_report(const florin_context *ctx,
                                            const florin_report_options *opt, florin_error *err);
 

@@ -9,7 +9,7 @@ const cli_command cli_commands[] = {
      "florin draft payments.csv --out payments.yaml", cmd_draft},
     {"import", "read tables into an event log", "SCHEMA.yaml --log LOG [FILE | SOURCE=FILE ...]",
      "florin import payments.yaml --log payments.log payments.csv", cmd_import},
-    {"describe", "what is in an event log, without names", "LOG [--features]",
+    {"describe", "what is in an event log, without names; a model's card", "LOG | MODEL [--features]",
      "florin describe bank.log\n"
      "florin describe bank.log --html > bank.html\n"
      "florin describe bank.log --features   # every feature of the fold: name, unit, meaning",
@@ -49,8 +49,10 @@ const cli_command cli_commands[] = {
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},
     {"replay", "the same event by event through the live path", "LOG --model MODEL [--check]",
      "florin replay bank.log --model fraud.florin --from 2025-06-01 --check", cmd_replay},
-    {"report", "put results of eval, pretrain and score on one page", "RESULT.json ... --out PAGE.html",
-     "florin report fraud.json --title 'My bank' --out report.html", cmd_report},
+    {"report", "put results, all tasks or a map of entities on one page", "[RESULT.json ...] [--tasks] [--map MODEL --log LOG --colour FIELD] --out PAGE.html",
+     "florin report fraud.json --title 'My bank' --out report.html\n"
+     "florin report --tasks --out tasks.html\n"
+     "florin report --map bank.florin --log bank.log --entity merchant --colour category --out map.html", cmd_report},
     {"doctor", "what this machine offers, and what to fix", "[FOLDER] [--bench]",
      "florin doctor            # looks at the current folder's disk\nflorin doctor /var/lib/florin --json\nflorin doctor --bench    # what this machine reaches, and each kernel beside it", cmd_doctor},
     {NULL, NULL, NULL, NULL, NULL},

@@ -1,7 +1,9 @@
 /* florin_describe: the figures of data/describe.h as JSON, as text tables, or as one HTML page. Text and page are
  * made from the same tables, so that they say the same. */
 #include "base/json.h"
+#include "base/file.h"
 #include "data/describe.h"
+#include "task/card.h"
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
@@ -336,6 +338,35 @@ static void show(const page *p, const json_t *j)
     if (p->html) fl_writef(p->ctx, "</html>\n");
 }
 
+/* A model file: its card, or what the file says of itself as JSON. */
+static florin_status describe_model(const florin_context *ctx, const char *path,
+                                    florin_format format, florin_error *err)
+{
+    static const char *const shown[] = {"trained", "metrics", "baselines", "hash"};
+    fl_buf card = {0};
+    fl_model_file *f = NULL;
+    florin_status st = fl_card_read(&card, path, err);
+
+    if (!st && format == FLORIN_HTML)
+        st = fl_fail(err, FLORIN_EUSAGE, "describe: a model's card is text or --json");
+    if (!st && format == FLORIN_TEXT) fl_write(ctx, card.data, card.len);
+    if (!st && format == FLORIN_JSON) st = fl_model_file_open(&f, path, err);
+    if (f) {
+        json_t *o = json_object(), *heads = json_array(), *h;
+        size_t i;
+        for (size_t k = 0; k < FL_LEN(shown); k++)
+            json_object_set(o, shown[k], json_object_get(fl_model_file_json(f), shown[k]));
+        json_array_foreach(json_object_get(fl_model_file_json(f), "heads"), i, h)
+            json_array_append(heads, json_object_get(h, "name"));
+        json_object_set_new(o, "heads", heads);
+        fl_json_write(ctx, o);
+        json_decref(o);
+    }
+    fl_model_file_close(f);
+    fl_buf_free(&card);
+    return st;
+}
+
 florin_status florin_describe(const florin_context *ctx, const florin_describe_options *opt,
                               florin_error *err)
 {
@@ -344,6 +375,7 @@ florin_status florin_describe(const florin_context *ctx, const florin_describe_o
     if (!opt->log) return fl_fail(err, FLORIN_EUSAGE, "describe: name an event log");
     fl_log *log = NULL;
     json_t *j = NULL;
+    if (fl_file_is_plain(opt->log)) return describe_model(ctx, opt->log, opt->format, err);
     florin_status st = fl_log_open(&log, opt->log, err);
     if (!st) st = fl_describe(&j, log, ctx, err);
     if (!st && opt->format == FLORIN_JSON) fl_json_write(ctx, j);

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "similar/judge.h"
+#include "task/card.h"
 #include "task/catalogue.h"
 #include "task/eval.h"
 #include "task/items.h"
@@ -462,6 +463,7 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
                         .validate_only = opt->validate_only != 0,
                         .later_rows = opt->later_rows != 0,
                         .auto_minutes = opt->auto_minutes};
+    char *card = fl_card_old(opt->model);
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     fitting f = {.ctx = ctx, .opt = opt, .t = &t, .m = m, .log = log, .o = &o, .err = err};
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
@@ -472,6 +474,8 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
     if (!st && j && (t.answer != FL_TASK_BINARY || *t.features) && opt->out)
         fl_say(ctx, FLORIN_LOG_INFO, "%s is not written: a head %s is judged, not yet served",
                opt->out, *t.features ? "with inputs from a SELECT" : "of this kind");
+    if (!st && j && t.answer == FL_TASK_BINARY && !*t.features && opt->out)
+        fl_card_beside(opt->out, log, card, j, ctx);
     if (!st && j && opt->report) st = fl_json_save(j, opt->report, err);
     if (!st && j) finish(ctx, opt, j);
     json_decref(j);
@@ -479,6 +483,7 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
     fl_log_close(log);
     unlink(temp);
     free(temp);
+    free(card);
     return st;
 }
 

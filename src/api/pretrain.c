@@ -1,5 +1,6 @@
 /* florin_pretrain: checks the options, opens the log, trains, writes the report. */
 #include "base/file.h"
+#include "task/card.h"
 #include "train/train.h"
 #include <math.h>
 
@@ -129,6 +130,7 @@ florin_status florin_pretrain(const florin_context *ctx, const florin_pretrain_o
         config.until_us = fl_log_time_max(log) + 1;
     st = fl_pretrain(log, &config, &files, ctx, &report, err);
     if (st) goto done;
+    fl_card_beside(o.out, log, NULL, NULL, ctx);
     if (o.format == FLORIN_JSON) fl_json_write(ctx, report);
     else {
         fl_train_report_text(ctx, report);

@@ -324,6 +324,13 @@ bool fl_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool fl_file_is_plain(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 char *fl_path_join(const char *dir, const char *name)
 {
     if (name[0] == '/' || !dir[0]) return fl_strdup(name);

@@ -33,6 +33,7 @@ void fl_writer_abort(fl_writer *w);                              /* NULL is fine
 florin_status fl_make_dir(const char *path, florin_error *err); /* with parents; existing is fine */
 florin_status fl_sync_dir(const char *path, florin_error *err);
 bool fl_file_exists(const char *path);
+bool fl_file_is_plain(const char *path); /* a file, no folder */
 char *fl_path_join(const char *dir,
                    const char *name); /* malloc'ed; name absolute: a copy of name */
 char *fl_path_dir(const char *path);  /* malloc'ed: "." if there is no slash */

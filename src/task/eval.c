@@ -1,6 +1,6 @@
 /* Judging a head that the model already has: the test rows of its task, no fitting. */
 #include "task/eval.h"
-#include "task/result.h"
+#include "task/slices.h"
 
 /* The head's own fit ended where the model's labels did: a test that begins earlier has been learnt from. */
 static florin_status refuse_late_head(const fl_task *t, const fl_head *h, florin_error *err)
@@ -55,6 +55,11 @@ static florin_status report(json_t **json, const fl_sample *s, const fl_judged *
         return fl_fail(err, FLORIN_ENOMEM, "eval");
     }
     json_object_set_new(*json, "systems", json_pack("[o]", x));
+    json_t *slices = NULL;
+    st = fl_slices(&slices, j, sys->score, log, opt->draws ? opt->draws : 200, opt->seed + 2, ctx,
+                   err);
+    if (st) return st;
+    json_object_set_new(*json, "slices", slices);
     return opt->scores ? fl_result_scores(opt->scores, j, log, sys, NULL, ctx, err) : FLORIN_OK;
 }
 

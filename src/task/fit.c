@@ -6,6 +6,7 @@
 #include "task/fit_items.h"
 #include "task/fit_inside.h"
 #include "task/result.h"
+#include "task/slices.h"
 #include "task/trivial.h"
 #include <math.h>
 #include <stdio.h>
@@ -539,7 +540,11 @@ static florin_status report(fitter *f, candidate *a, candidate *b, const fl_judg
     json_object_set_new(*out, "differences",
                         json_pack("[o, o]", fl_result_difference(a->name, b->name, "auc", &iv[4]),
                                   fl_result_difference(a->name, b->name, "ap", &iv[5])));
-    if (!f->opt->scores) return FLORIN_OK;
+    json_t *slices = NULL;
+    st = fl_slices(&slices, j, s->ours, f->log, f->opt->draws ? f->opt->draws : 200,
+                   f->opt->seed + 2, f->ctx, f->err);
+    if (!st) json_object_set_new(*out, "slices", slices);
+    if (st || !f->opt->scores) return st;
     return fl_result_scores(f->opt->scores, j, f->log, &ours, s->base, f->ctx, f->err);
 }
 
