@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { VALUES_SHOWN = 8, VALUES_MOST = 32, CARD_MAX = 4 << 20 };
+enum { VALUES_SHOWN = 8, VALUES_MOST = 64, CARD_MAX = 4 << 20 };
 static const char TASK_MARK[] = "\n## Task ", HASH_MARK[] = "Model hash: ";
 
 char *fl_card_path(const char *model)
@@ -24,6 +24,8 @@ static void list_names(fl_buf *b, const fl_schema *s, bool after)
     for (uint32_t i = 0; i < s->numbers; i++)
         if (s->number[i].after == after)
             fl_buf_printf(b, "%s%s", n++ ? ", " : "", s->number[i].name);
+    for (uint32_t i = 0; after && i < s->marks; i++)
+        fl_buf_printf(b, "%s%s (mark)", n++ ? ", " : "", s->mark[i].name);
     if (!n) fl_buf_puts(b, "none");
 }
 
@@ -33,7 +35,6 @@ static void fields(fl_buf *b, const fl_schema *s)
     list_names(b, s, false);
     fl_buf_puts(b, "\n- Fields known only after the decision, never inputs: ");
     list_names(b, s, true);
-    for (uint32_t i = 0; i < s->marks; i++) fl_buf_printf(b, ", %s (mark)", s->mark[i].name);
     fl_buf_puts(b, "\n- Labels: ");
     for (uint32_t i = 0; i < s->labels; i++)
         fl_buf_printf(b, "%s%s%s", i ? ", " : "", s->label[i].name,
@@ -186,7 +187,7 @@ static void objective(fl_buf *b, const json_t *meta)
     fl_buf_printf(b, "- Backbone %s, %lld numbers of state, %lld parameters, weights in %s\n",
                   fl_json_str(net, "backbone", "?"), (long long)fl_json_int(c, "hidden", 0),
                   (long long)fl_json_int(t, "parameters", 0), fl_json_str(c, "precision", "fp32"));
-    fl_buf_printf(b, "- %g epochs, seed %lld, learning rate %g", fl_json_num(c, "epochs", 0),
+    fl_buf_printf(b, "- Epochs %g, seed %lld, learning rate %g", fl_json_num(c, "epochs", 0),
                   (long long)fl_json_int(t, "seed", 0), fl_json_num(c, "rate", 0));
     const json_t *s =
         json_object_get(t, "payer") ? json_object_get(t, "payer") : json_object_get(t, "payee");
