@@ -55,4 +55,9 @@ else
         "$(number "$scratch/fold_0.paired" ap.peer)" AP null null 0
     look "AMLSim node AP $ap" "$task" "$root/examples/tasks/amlsim_folds.py"
 fi
+for d in 1 2 3; do
+    x=$(figure node "systems.0.metrics.observed_over_expected_$d")
+    keep "AMLSim node: observed over expected, tenth $d from the top (within .8 and 1.25)" "$x" null ratio null null 0 \
+        "$(awk -v x="$x" 'BEGIN {if (x < .8 || x > 1.25) print "outside [.8, 1.25]"}')"
+done
 printf '%s\n' "${lines[@]}"
