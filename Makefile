@@ -21,7 +21,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-amlsim bench-tasks bench-ablate \
+	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-berka bench-amlsim bench-tasks bench-ablate \
 	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
 
 all: build
@@ -68,6 +68,8 @@ bench-behaviour: build
 	@bench/run.sh behaviour
 bench-items: build
 	@bench/run.sh items
+bench-berka: build
+	@bench/run.sh berka
 bench-habits: build
 	@bench/run.sh habits
 bench-checks: build

@@ -10,7 +10,7 @@ bench=quality
 work=${WORK:-$root/build/quality}
 mkdir -p "$work"
 begun=$SECONDS
-for part in ${PARTS:-checks behaviour items habits amlsim few handbook finetune}; do
+for part in ${PARTS:-checks behaviour items berka habits amlsim few handbook finetune}; do
     [ -x "$root/bench/$part.sh" ] || { echo "quality: no part $part: bench/$part.sh" >&2; exit 2; }
     key=$(cat "$florin" "$root/bench/$part.sh" "$root/bench/handbook.sh" "$root/bench/common.sh" "$root"/examples/tasks/*.yaml | sha256sum | cut -c1-16)
     kept=$work/$part.$key
