@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Rankings of items: Online Retail next basket, and completejourney categories in 28 days where its example is there (docs/tasks.md,
-# Items). Three seeds; paired bootstrap over customers against per-row recall in FLORIN_BASELINES. VALID=1: validation alone.
+# Rankings of items: Online Retail next basket, and completejourney categories in 28 days (docs/tasks.md, Items). Three
+# seeds; paired bootstrap over customers against per-row recall in FLORIN_BASELINES. VALID=1: validation alone.
 set -euo pipefail
 bench=items
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -13,7 +13,7 @@ log() {
         csv=$("$root/scripts/data.sh" "$file") || return 1
         ln -sf "$csv" "$scratch/$1.data/$file"
     done
-    cp "$root/examples/$1/schema.yaml" "$scratch/$1.data/"
+    cp "$root/examples/$1/${schema:-schema}.yaml" "$scratch/$1.data/schema.yaml"
     (cd "$scratch/$1.data" && "$florin" import schema.yaml --log "$scratch/$1" --quiet >/dev/null)
 }
 # difference OURS.csv PEER.csv COLUMN: mean, low, high of recall@10 less the peer's; customers drawn 500 times
@@ -52,7 +52,7 @@ if log online_retail online_retail.csv; then
 else
     keep "Online Retail next basket" null null recall@10 null null 0 "online_retail.csv is absent"
 fi
-if [ -f "$root/examples/completejourney/schema.yaml" ] && log completejourney completejourney_transactions_sample.csv completejourney_products.csv; then
+if schema=products log completejourney completejourney_transactions_sample.csv completejourney_products.csv; then
     judge "completejourney categories in 28 d" completejourney journey_categories_28d journey_categories_recall10 user_knn .282 .30 .2823
 else
     keep "completejourney categories in 28 d" null null recall@10 null null 0 "its log is absent"

@@ -132,13 +132,19 @@ static void the_table_goes_through_schema_and_json(void **state)
 {
     (void)state;
     static const char yaml[] = "florin: 1\nentities: {a: {role: payer}}\nsources:\n  e: {file: "
-                               "x.sqlite, table: \"sal\\\"e\", time: day, entities: {a: id}}\n";
+                               "x.sqlite, table: \"sal\\\"e\", time: day, entities: {a: id}, join: "
+                               "{file: y.db, table: t, on: a, fields: [b, c]}}\n";
     fl_schema *s = NULL, *again = NULL;
     assert_int_equal(fl_schema_parse(&s, yaml, sizeof yaml - 1, "s", NULL), FLORIN_OK);
     assert_string_equal(s->source[0].table, "sal\"e");
     json_t *j = fl_schema_to_json(s);
     assert_int_equal(fl_schema_from_json(&again, j, "again", NULL), FLORIN_OK);
     assert_string_equal(again->source[0].table, "sal\"e");
+    assert_string_equal(again->source[0].join.file, "y.db");
+    assert_string_equal(again->source[0].join.table, "t");
+    assert_string_equal(again->source[0].join.key, "a");
+    assert_int_equal(again->source[0].join.fields, 2);
+    assert_string_equal(again->source[0].join.field[1], "c");
     json_decref(j);
     fl_schema_free(s);
     fl_schema_free(again);

@@ -15,6 +15,7 @@ enum {
     FL_MARKS_MAX = 4,    /* true/false facts that the fold counts: declined, cancelled ... */
     FL_SOURCES_MAX = 16, /* event types */
     FL_PAIRS_MAX = 4,
+    FL_JOIN_FIELDS_MAX = 16, /* columns of a look-up */
     FL_NAME_MAX = 64
 };
 
@@ -57,6 +58,14 @@ typedef struct {
     const char *table;     /* of a SQLite file; NULL: its only one */
     const char *format;    /* csv, parquet, json */
     const char *delimiter; /* csv: NULL = sniff; "space" = runs of blanks */
+    struct {               /* a look-up (join.h); file NULL: none */
+        const char *file;  /* relative to the schema's folder */
+        const char *table; /* of a SQLite file, or NULL */
+        const char *on;    /* column of the source that holds the key */
+        const char *key;   /* column of the look-up */
+        const char *field[FL_JOIN_FIELDS_MAX]; /* columns of the look-up that the source gets */
+        uint32_t fields, line;
+    } join;
     bool header;
     const char
         *where; /* SQL condition on rows, NULL: all. Rows it drops are counted, not rejected */

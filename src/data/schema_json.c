@@ -45,16 +45,29 @@ static bool put_labels(json_t *o, const fl_schema *s, const fl_source *src)
     return put(o, "labels", list) && ok;
 }
 
+static bool put_join(json_t *o, const fl_source *src)
+{
+    if (!src->join.file) return true;
+    json_t *j = json_object(), *list = json_array();
+    bool ok = j && put_text(j, "file", src->join.file) && put_text(j, "table", src->join.table) &&
+              put_text(j, "on", src->join.on) && put_text(j, "key", src->join.key);
+    for (uint32_t f = 0; f < src->join.fields && ok; f++)
+        ok = !json_array_append_new(list, json_string(src->join.field[f]));
+    ok = put(j, "fields", list) && ok;
+    return put(o, "join", j) && ok;
+}
+
 static json_t *source_json(const fl_schema *s, const fl_source *src)
 {
     json_t *o = json_object();
     bool ok =
         o && put_text(o, "name", src->name) && put_text(o, "file", src->file) &&
         put_text(o, "table", src->table) && put_text(o, "format", src->format) &&
-        put_text(o, "delimiter", src->delimiter) && put(o, "header", json_boolean(src->header)) &&
-        put_text(o, "where", src->where) && put_text(o, "time_format", src->time_format) &&
-        put_expr(o, "id", &src->id) && put_expr(o, "time", &src->time) &&
-        put_expr(o, "amount", &src->amount) && put_expr(o, "currency", &src->currency) &&
+        put_text(o, "delimiter", src->delimiter) && put_join(o, src) &&
+        put(o, "header", json_boolean(src->header)) && put_text(o, "where", src->where) &&
+        put_text(o, "time_format", src->time_format) && put_expr(o, "id", &src->id) &&
+        put_expr(o, "time", &src->time) && put_expr(o, "amount", &src->amount) &&
+        put_expr(o, "currency", &src->currency) &&
         put_exprs(o, "entities", src->entity, s->kind[0].name, sizeof s->kind[0], s->kinds) &&
         put_exprs(o, "categories", src->category, s->category[0].name, sizeof s->category[0],
                   s->categories) &&
@@ -166,6 +179,26 @@ static int get_index(reader *r, const json_t *o, const char *key, uint32_t n)
     return (int)i;
 }
 
+static void get_join(reader *r, fl_source *src, const json_t *j)
+{
+    if (!j) return;
+    const json_t *list = json_object_get(j, "fields");
+    src->join.file = get_text(r, j, "file");
+    src->join.table = get_text(r, j, "table");
+    src->join.on = get_text(r, j, "on");
+    src->join.key = get_text(r, j, "key");
+    size_t n = json_array_size(list);
+    if (!src->join.file || !src->join.on || !src->join.key || !n || n > FL_JOIN_FIELDS_MAX) {
+        bad(r, "join");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *t = json_string_value(json_array_get(list, i));
+        if (!t) bad(r, "join");
+        else src->join.field[src->join.fields++] = fl_arena_strdup(r->s->arena, t);
+    }
+}
+
 static void get_source(reader *r, fl_source *src, const json_t *o)
 {
     fl_schema *s = r->s;
@@ -176,6 +209,7 @@ static void get_source(reader *r, fl_source *src, const json_t *o)
     src->format = get_text(r, o, "format");
     src->delimiter = get_text(r, o, "delimiter");
     src->header = fl_json_bool(o, "header", true);
+    get_join(r, src, json_object_get(o, "join"));
     src->where = get_text(r, o, "where");
     src->time_format = get_text(r, o, "time_format");
     get_expr(r, &src->id, o, "id");

@@ -329,12 +329,40 @@ static florin_status load_labels_of(loader *l, const fl_yaml *y, fl_source *src)
     return st;
 }
 
+/* `join`: fields of another table, found by a key. */
+static florin_status load_join(loader *l, const fl_yaml *y, fl_source *src)
+{
+    static const char *const known[] = {"file", "table", "on", "key", "fields"};
+    if (!y) return FLORIN_OK;
+    florin_status st = FLORIN_OK;
+    if (y->kind == FL_YAML_MAP) st = fl_yaml_only(y, known, FL_LEN(known), l->err);
+    if (!st) st = fl_yaml_str(y, "file", &src->join.file, l->err);
+    if (!st) st = fl_yaml_str(y, "table", &src->join.table, l->err);
+    if (!st) st = fl_yaml_str(y, "on", &src->join.on, l->err);
+    src->join.key = src->join.on;
+    if (!st) st = fl_yaml_str(y, "key", &src->join.key, l->err);
+    const fl_yaml *list = fl_yaml_get(y, "fields");
+    if (!st &&
+        (!src->join.file || !src->join.on || !list || list->kind != FL_YAML_LIST || !list->count))
+        return fl_yaml_fail(
+            y, l->err, "join: needs {file: PRODUCTS.csv, on: KEY_COLUMN, fields: [COLUMN, ...]}");
+    if (!st && list->count > FL_JOIN_FIELDS_MAX)
+        return too_many(l, list, "fields of a join", FL_JOIN_FIELDS_MAX);
+    for (uint32_t i = 0; i < list->count && !st; i++) {
+        if (list->item[i]->kind != FL_YAML_SCALAR)
+            return fl_yaml_fail(list->item[i], l->err, "join: a field is a column's name");
+        src->join.field[src->join.fields++] = list->item[i]->text;
+    }
+    src->join.line = y->line;
+    return st;
+}
+
 static florin_status load_source(loader *l, const char *name, const fl_yaml *y)
 {
     static const char *const known[] = {
-        "file",  "format", "delimiter", "header",    "where",      "id",
-        "time",  "amount", "currency",  "entities",  "categories", "numbers",
-        "texts", "marks",  "labels",    "labels_of", "ignore",     "table"};
+        "file",   "format",    "delimiter", "header",     "where",   "id",    "time",
+        "amount", "currency",  "entities",  "categories", "numbers", "texts", "marks",
+        "labels", "labels_of", "ignore",    "table",      "join"};
     static const char *const time_extra[] = {"format"};
     fl_schema *s = l->s;
     if (s->sources == FL_SOURCES_MAX) return too_many(l, y, "sources", FL_SOURCES_MAX);
@@ -350,6 +378,7 @@ static florin_status load_source(loader *l, const char *name, const fl_yaml *y)
     if (!st) st = fl_yaml_str(y, "format", &src->format, l->err);
     if (!st) st = fl_yaml_str(y, "delimiter", &src->delimiter, l->err);
     if (!st) st = fl_yaml_bool(y, "header", &src->header, l->err);
+    if (!st) st = load_join(l, fl_yaml_get(y, "join"), src);
     if (!st) st = fl_yaml_str(y, "where", &src->where, l->err);
     if (!st && src->format && strcmp(src->format, "csv") && strcmp(src->format, "parquet") &&
         strcmp(src->format, "json"))

@@ -3,6 +3,7 @@
 #include "data/source.h"
 #include "base/file.h"
 #include "base/sqlite.h"
+#include "data/join.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -611,6 +612,8 @@ florin_status fl_source_relation(fl_relation *out, fl_duck *db, const fl_schema 
                                     : file_relation(out, db, &l, src, path, err);
     out->header = src ? src->header : out->columns && strcmp(out->name[0], "column0") != 0;
     out->first = (l.kind == TABLE_CSV || l.kind == TABLE_BLANKS) && out->header ? 2 : 1;
+    if (!st && src && schema && src->join.file)
+        st = fl_join_lookup(out, db, schema, src, path, err);
     if (!st && src && schema) st = check_columns(out, schema, src, path, err);
     if (!st) out->rows = l.kind == TABLE_SQLITE ? out->sqlite.rows : count_rows(&l, db, path);
     free(l.head);
@@ -627,7 +630,8 @@ florin_status fl_source_look(fl_source_head *out, const fl_source *src, const ch
     florin_status st = look_at(&l, src, path, err);
     bool packed = has_ending(path, ".gz") || has_ending(path, ".zst");
     bool mark = !st && l.head_len >= 3 && !memcmp(l.head, "\xef\xbb\xbf", 3);
-    if (!st && l.kind == TABLE_CSV && !packed && !l.cr && !l.encoding && !mark) {
+    bool joined = src && src->join.file;
+    if (!st && !joined && l.kind == TABLE_CSV && !packed && !l.cr && !l.encoding && !mark) {
         csv_arguments(&call, &l, src, path, true);
         if (call.failed) st = fl_fail(err, FLORIN_ENOMEM, "%s", path);
     }
