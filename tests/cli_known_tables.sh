@@ -41,5 +41,16 @@ if transfers=$("$FLORIN_SOURCE/scripts/data.sh" amlsim_transactions.csv 2>/dev/n
     python3 "$FLORIN_SOURCE/examples/tasks/amlsim_folds.py" "$accounts" >amlsim_folds.csv
     equal "$(sha256sum amlsim_folds.csv | cut -c1-16)" 697f849c850111e6 # as scikit-learn makes them
 fi
+# Lines with what the products' own table says of them.
+if products=$("$FLORIN_SOURCE/scripts/data.sh" completejourney_products.csv 2>/dev/null) && [ -e completejourney.yaml ]; then
+    mkdir journey
+    ln -s "$products" "$("$FLORIN_SOURCE/scripts/data.sh" completejourney_transactions_sample.csv)" journey/
+    cp "$FLORIN_SOURCE/examples/completejourney/products.yaml" journey/
+    ok "$FLORIN" import journey/products.yaml --log products --json
+    equal "$(json out.txt events) $(json out.txt rejected)" "75000 0"
+    has err.txt "222 of 75000 rows have no 'product_id'"
+    ok "$FLORIN" describe products --json
+    equal "$(json out.txt categories.1.name) $(json out.txt categories.1.missing)" "product_category 0"
+fi
 [ "$checked" -gt 0 ] || skip "none of the tables is there"
 done_testing
