@@ -98,13 +98,14 @@ figures() {
 measure() {
     local name metric base model task key
     name=$(number "$catalogue" "$1.name") metric=$(number "$catalogue" "$1.metric") base=$(number "$catalogue" "$1.baseline")
-    model=$(sha256sum "$work/$2_$3.florin" | cut -c1-16)
+    local with=(--model "$work/$2_$3.florin")
+    [ -s "$work/$2_$3.florin" ] || with=()
+    [ "$name" != berka_loan_goes_bad ] || with=() # its first loan is earlier than what the model has seen
+    model=$(cat "${with[@]:1}" </dev/null | sha256sum | cut -c1-16)
     task=$(sha256sum "$tasks/$name.yaml" | cut -c1-16)
     key="\"task\":\"$name\",\"seed\":$3,\"model\":\"$model\",\"file\":\"$task\",\"simulator\":\"$simulator\",\"rounds\":$rounds,"
     if grep -qF "$key" "$results"; then return 0; fi
-    local path=$tasks/$name.yaml with=(--model "$work/$2_$3.florin")
-    [ -s "$work/$2_$3.florin" ] || with=()
-    [ "$name" != berka_loan_goes_bad ] || with=() # its first loan is earlier than what the model has seen
+    local path=$tasks/$name.yaml
     if [ "$2" = cdnow ] || [ "$2" = uci_credit ] || [ "$2" = berka ] || [ "$2" = amlsim ]; then
         cp "$path" "$work/$name.yaml"
         path=$work/$name.yaml
