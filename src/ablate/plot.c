@@ -121,7 +121,7 @@ static frame frame_of(const series *s, uint32_t n, double left, double top)
     return f;
 }
 
-static void axes(page *p, const frame *f, const char *title, const char *what)
+static void axes(page *p, const frame *f, const char *title, const char *what, bool curve)
 {
     static const double steps[] = {1, 2, 5};
 
@@ -148,8 +148,10 @@ static void axes(page *p, const frame *f, const char *title, const char *what)
         put(p, "<text x='%.1f' y='%.1f' text-anchor='end'>%.3f</text>\n", f->left - 6,
             down(f, y) + 4, y);
     }
-    put(p, "<text x='%.1f' y='%.1f' text-anchor='middle'>events seen in pretraining</text>\n",
-        f->left + WIDE / 2., f->top + HIGH + 34);
+    put(p,
+        "<text x='%.1f' y='%.1f' text-anchor='middle'>events seen in pretraining "
+        "(marks: size and parameters%s)</text>\n",
+        f->left + WIDE / 2., f->top + HIGH + 34, curve ? "; dashed: fitted curve" : "");
     put(p, "<text transform='translate(%.1f,%.1f) rotate(-90)' text-anchor='middle'>%s</text>\n",
         f->left - 50, f->top + HIGH / 2., what);
 }
@@ -198,7 +200,8 @@ static void panel(page *p, const json_t *result, const char *data, const json_t 
     snprintf(title, sizeof title, "%s: %s", name, tasks ? "tasks" : "next event");
     if (n)
         axes(p, &f, title,
-             tasks ? "mean of the tasks' AUC or AP, validation" : "held-out nats an event");
+             tasks ? "mean of the tasks' AUC or AP, validation" : "held-out nats an event",
+             c && !tasks);
     for (uint32_t k = 0; k < n; k++) {
         if (c && !tasks) draw_curve(p, &f, c, s[k].parameters, colour[k]);
         for (uint32_t i = 0; i < s[k].n; i++)

@@ -335,7 +335,7 @@ static florin_status gain_of(runner *r, uint32_t d, const char *task, const fl_c
     if (!st && seeds) {
         st = fl_gain_of(&g, &s, seeds, t.per_event, r->plan->draws, r->ctx, r->err);
         if (c->on) /* the changed run is the one without */
-            g = (fl_gain){g.on, g.off, {-g.gain.value, -g.gain.high, -g.gain.low}};
+            g = (fl_gain){g.on, g.off, {0 - g.gain.value, 0 - g.gain.high, 0 - g.gain.low}};
         if (!st)
             json_array_append_new(
                 into, json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "data",
