@@ -6,6 +6,7 @@
 #   make bench-quality       every bar of quality, resumable
 #   make bench-tasks         the catalogue of tasks (florin tasks), resumable
 #   make bench-ablate        which choice pays, and scaling (florin ablate), resumable
+#   make bench-few           few labels, over the tasks on real data, resumable
 #   make bench-peers         install what the benchmarks compare with, pinned (needs PyPI)
 #   make results             docs/results.md from the lines kept in bench/results/
 #   make check               dependency rules and format; make format, make fuzz, make install [PREFIX=...]
@@ -84,6 +85,8 @@ bench-backbones: build
 	@bench/run.sh backbones
 bench-tasks: build
 	@bench/tasks.sh
+bench-few: build
+	@bench/run.sh few
 
 bench-ablate: build
 	@bench/ablate.sh

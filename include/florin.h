@@ -582,11 +582,14 @@ typedef struct {
     double
         auto_minutes; /* fit: above 0: choose head and inputs on validation data, within so long */
     const char *folders; /* where a task that is a bare name is looked for, separated by ':' */
+    const char *
+        few_labels; /* fit: "50,200,1000" (or ""): judge what is learnt from so few labelled examples; draws: of
+                               examples (0: 20). NULL: no */
 } florin_fit_options;
 #define FLORIN_FIT_INIT                                                                            \
     {                                                                                              \
         sizeof(florin_fit_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0,   \
-            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL                                               \
+            0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL                                         \
     }
 
 /* Errors: FLORIN_EINPUT the task file, or one class only; FLORIN_ELEAK the model or a label is later than what is judged. */

@@ -39,6 +39,8 @@ static int run(cli *c, int argc, char **argv, bool fit)
          "weight of the next-event loss while fine-tuning (default 0)"},
         {fit ? "--auto" : NULL, CLI_FLAG, &choose, NULL,
          "try heads and inputs on validation data, keep the best and say why"},
+        {fit ? "--few-labels" : NULL, CLI_TEXT, &o.few_labels, "N,N",
+         "judge what is learnt from so few labelled examples, e.g. 50,200,1000; --draws times"},
         {"--budget", CLI_NUMBER, &budget, "MIN", "minutes for --auto (default 10)"},
         {"--explain-inputs", CLI_FLAG, &explain, NULL,
          "list every input with its time lag, and stop"},

@@ -5,6 +5,7 @@
 #include "task/card.h"
 #include "task/catalogue.h"
 #include "task/eval.h"
+#include "task/few.h"
 #include "task/items.h"
 #include "task/sql_features.h"
 #include "tune/finetune.h"
@@ -352,10 +353,42 @@ static florin_status alike(const florin_context *ctx, const florin_fit_options *
     return fl_alike_judge(j, &a, m, log, ctx, err);
 }
 
+/* Few labels: a line a size. */
+static void write_few(const florin_context *ctx, const json_t *j)
+{
+    const json_t *test = json_object_get(j, "test"), *list = json_object_get(j, "few"), *at;
+    size_t i;
+    fl_writef(ctx,
+              "Task %s with few labels, judged on %s: %lld rows, %lld positive\n(AUC, means over "
+              "draws from %lld examples known by %s; differences paired by draw, 95 %%)\n",
+              fl_json_str(j, "task", ""), fl_json_str(j, "part", ""),
+              (long long)fl_json_int(test, "rows", 0), (long long)fl_json_int(test, "positives", 0),
+              (long long)fl_json_int(j, "candidates", 0), fl_json_str(j, "labels_until", ""));
+    fl_writef(ctx, "  %8s %6s %8s %9s %10s  %-28s %s\n", "examples", "draws", "network", "baseline",
+              "both", "network - baseline", "both - baseline");
+    json_array_foreach(list, i, at)
+    {
+        const json_t *both = json_object_get(at, "added_difference");
+        fl_writef(ctx,
+                  "  %8lld %6lld %8.4f %9.4f %10.4f  %+.4f [%+.4f, %+.4f]    %+.4f [%+.4f, "
+                  "%+.4f]\n",
+                  (long long)fl_json_int(at, "n", 0), (long long)fl_json_int(at, "draws", 0),
+                  fl_json_num(at, "ours", 0), fl_json_num(at, "baseline", 0),
+                  fl_json_num(at, "added", 0), fl_json_num(at, "difference", 0),
+                  fl_json_num(at, "low", 0), fl_json_num(at, "high", 0),
+                  fl_json_num(both, "value", 0), fl_json_num(both, "low", 0),
+                  fl_json_num(both, "high", 0));
+    }
+    fl_writef(
+        ctx, "  network: logistic regression on the frozen network's numbers; baseline: the better "
+             "of logistic\n  regression and trees on the fold; both: the two together\n");
+}
+
 static void finish(const florin_context *ctx, const florin_fit_options *opt, const json_t *j)
 {
     if (opt->format == FLORIN_JSON) fl_json_write(ctx, j);
     else if (!strcmp(fl_json_str(j, "kind", ""), "similarity")) fl_alike_text(ctx, j);
+    else if (opt->few_labels) write_few(ctx, j);
     else write_text(ctx, j);
 }
 
@@ -443,11 +476,25 @@ static florin_status choose_and_fit(fitting *f, json_t **j)
     return st;
 }
 
+static florin_status few_labels(const florin_context *ctx, const florin_fit_options *opt,
+                                json_t **j, const fl_task *t, const fl_model *m, const fl_log *log,
+                                florin_error *err)
+{
+    fl_few_options o = {
+        .draws = opt->draws, .seed = opt->seed, .validate_only = opt->validate_only != 0};
+    if (opt->auto_minutes > 0 || opt->finetune || opt->scores || opt->refit || opt->later_rows)
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "--few-labels fits many small heads and keeps none: not with --auto, "
+                       "--finetune, --scores, --refit or --later-rows");
+    florin_status st = fl_few_sizes(&o, opt->few_labels, err);
+    return st ? st : fl_few(j, t, m, log, &o, ctx, err);
+}
+
 florin_status florin_fit(const florin_context *ctx, const florin_fit_options *opt,
                          florin_error *err)
 {
     if (!opt || !opt->log || !opt->task ||
-        (!opt->out && !opt->validate_only && !opt->explain_inputs))
+        (!opt->out && !opt->validate_only && !opt->explain_inputs && !opt->few_labels))
         return fl_fail(err, FLORIN_EUSAGE, "fit needs a log, a task and --out MODEL");
     fl_log *log = NULL;
     fl_model *m = NULL;
@@ -467,11 +514,12 @@ florin_status florin_fit(const florin_context *ctx, const florin_fit_options *op
     florin_status st = open_all(ctx, opt, temp, &log, &t, &m, err);
     fitting f = {.ctx = ctx, .opt = opt, .t = &t, .m = m, .log = log, .o = &o, .err = err};
     if (!st && opt->explain_inputs) st = explain_inputs(ctx, opt->format, &t, m, log, err);
+    else if (!st && opt->few_labels) st = few_labels(ctx, opt, &j, &t, m, log, err);
     else if (!st && t.answer == FL_TASK_ALIKE) st = alike(ctx, opt, &j, &t, m, log, err);
     else if (!st && opt->auto_minutes > 0) st = choose_and_fit(&f, &j);
     else if (!st && opt->finetune) st = finetune(&f, opt->finetune, &t, &o, &j);
     else if (!st) st = fl_fit(&j, &t, m, log, &o, ctx, err);
-    if (!st && j && (t.answer != FL_TASK_BINARY || *t.features) && opt->out)
+    if (!st && j && (t.answer != FL_TASK_BINARY || *t.features) && opt->out && !opt->few_labels)
         fl_say(ctx, FLORIN_LOG_INFO, "%s is not written: a head %s is judged, not yet served",
                opt->out, *t.features ? "with inputs from a SELECT" : "of this kind");
     if (!st && j && t.answer == FL_TASK_BINARY && !*t.features && opt->out)

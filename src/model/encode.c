@@ -1,6 +1,7 @@
 /* A whole log through the model: fold by fl_replay, streams by fl_model_event, states in one table per stream.
  * Invariant: a row is exactly what the live path computes for the same events in the same order. */
 #include "model/encode.h"
+#include "model/forecast.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -332,6 +333,15 @@ const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint
     if (events) *events = state->events;
     fl_model_state_get(e->m, state, e->h, fl_model_network(e->m)->h);
     return e->h;
+}
+
+bool fl_encode_forecast(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out)
+{
+    int stream = stream_of(e, kind);
+
+    if (stream < 0) return false;
+    fl_model_forecast(e->m, e->scratch, stream, state_of(e, stream, entity), at_us, out);
+    return true;
 }
 
 fl_replay *fl_encode_replay(fl_encode *e)

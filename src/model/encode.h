@@ -33,6 +33,8 @@ void fl_encode_entity(fl_encode *e, int kind, uint32_t entity, int64_t at_us, fl
 uint32_t fl_encode_embedding(const fl_encode *e, int kind);
 /* An entity's state now: h [H], valid until the next call, and the number of its events. NULL: the kind has no stream. */
 const float *fl_encode_state(const fl_encode *e, int kind, uint32_t entity, uint32_t *events);
+/* An entity's forecast at a date (forecast.h), under fl_encode_entity's conditions; false: the kind has no stream. */
+bool fl_encode_forecast(fl_encode *e, int kind, uint32_t entity, int64_t at_us, float *out);
 fl_replay *fl_encode_replay(fl_encode *e);
 
 #endif

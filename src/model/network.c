@@ -112,6 +112,11 @@ uint32_t fl_dt_token(int64_t dt_us, bool first)
     return 2 + low;
 }
 
+double fl_dt_from(uint32_t token)
+{
+    return token > 2 ? (double)dt_edge[token - 3] : 0;
+}
+
 float fl_dt_number(int64_t dt_us, bool first)
 {
     return first || dt_us <= 0 ? 0 : fl_squash((float)((double)dt_us * 1e-6)) * 0.1f;

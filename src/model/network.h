@@ -122,6 +122,8 @@ uint32_t fl_token(const fl_vocabulary *v, uint64_t hash);
 uint32_t fl_amount_token(const fl_network *n, int64_t amount_minor);
 double fl_amount_major(const fl_network *n, int64_t amount_minor);
 uint32_t fl_dt_token(int64_t dt_us, bool first);
+double
+fl_dt_from(uint32_t token); /* microseconds at which the bucket of a token from 2 on begins */
 /* log1p(dt seconds)/10, the scalar of s.dt.w; 0 before the first event and for dt <= 0. */
 float fl_dt_number(int64_t dt_us, bool first);
 /* Hour 0-23, weekday 0-6 (Monday 0), day of month 0-30, of UTC. */
