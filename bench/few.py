@@ -5,6 +5,7 @@ draws each. A line a task and seed goes to examples/tasks/few.jsonl, which `flor
 and program is not measured again, so a run that was stopped goes on. Last: means over the tasks of the paired difference in
 AUC, with a bootstrap over tasks and draws.
   TASKS="retail_churn_90d ..."  only these      SEEDS="1 2"  of pretraining and draws (default 1)
+  SIZES=50,200  DRAWS=10       sizes and draws of each (default 50,200,1000 and 20)
   WORK=FOLDER                   logs and models are kept there (default build/few)
   VALID=1                       validation alone: pretraining ends earlier, nothing is stored"""
 import hashlib, json, os, random, subprocess, sys
@@ -15,7 +16,7 @@ work = os.environ.get("WORK", root + "/build/few")
 tasks = root + "/examples/tasks"
 valid = bool(os.environ.get("VALID"))
 store = tasks + "/few.jsonl" if not valid else work + "/valid.jsonl"
-sizes, draws = [50, 200, 1000], 20
+sizes, draws = [int(n) for n in os.environ.get("SIZES", "50,200,1000").split(",")], int(os.environ.get("DRAWS", "20"))
 # Pretraining ends at or before the first test moment, for choices at the last training date; its size was chosen on validation.
 data = {
     "Online Retail": ("online_retail", "online_retail.csv", "2011-09-10", "2011-06-11", "--hidden 128 --width 32 --epochs 4"),

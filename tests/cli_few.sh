@@ -28,12 +28,12 @@ negatives: 0.3
 cluster: card
 Y
 few="--model base.florin --seed 2"
-ok "$FLORIN" fit bank --task quiet.yaml $few --few-labels 40,100,90000 --draws 3 --report few.json
+ok "$FLORIN" fit bank --task quiet.yaml $few --few-labels 40,80,90000 --draws 3 --report few.json
 has out.txt '^ +40 +3 +0\.'
 has err.txt '90000 examples: skipped, there are [0-9]+'
 no_nan few.json
 equal "$(json few.json report) $(json few.json part) $(json few.json few.#) $(json few.json few.1.n) $(json few.json skipped.0)" \
-    "few test 2 100 90000"
+    "few test 2 80 90000"
 equal "$(json few.json few.0.pairs.#) $(json few.json few.0.draws)" "3 3"
 # No more settings for ours than for the baseline; figures are the means of the draws.
 awk -v a="$(json few.json settings.ours)" -v b="$(json few.json settings.baseline)" 'BEGIN { exit !(a > 0 && a <= b) }' || die "settings"
@@ -44,7 +44,7 @@ done
 awk -v l="$(json few.json few.0.low)" -v d="$(json few.json few.0.difference)" -v h="$(json few.json few.0.high)" \
     'BEGIN { exit !(l <= d && d <= h) }' || die "interval"
 # The same bytes again, whatever the threads; other draws with another seed.
-ok "$FLORIN" fit bank --task quiet.yaml $few --few-labels 40,100,90000 --draws 3 --report again.json --threads 1
+ok "$FLORIN" fit bank --task quiet.yaml $few --few-labels 40,80,90000 --draws 3 --report again.json --threads 1
 same few.json again.json
 ok "$FLORIN" fit bank --task quiet.yaml --model base.florin --seed 3 --few-labels 40 --draws 3 --json
 cmp -s out.txt few.json && die "another seed, the same draws"
@@ -53,14 +53,14 @@ ok "$FLORIN" fit bank --task quiet.yaml $few --few-labels 40 --draws 2 --validat
 equal "$(json out.txt part)" validation
 awk -v a="$(json out.txt candidates)" -v b="$(json few.json candidates)" 'BEGIN { exit !(a < .9 * b && a > .6 * b) }' || die "candidates"
 # Events: rare fraud; draws of one class are drawn again and counted; the mean over two weeks.
-ok "$FLORIN" fit bank --task fraud.yaml $few --few-labels 12,200 --draws 2 --report fraud.json
+ok "$FLORIN" fit bank --task fraud.yaml $few --few-labels 12,60 --draws 2 --report fraud.json
 has err.txt '12 examples: [0-9]+ draws had one class only'
 no_nan fraud.json
 awk -v r="$(json fraud.json few.0.redrawn)" 'BEGIN { exit !(r > 0) }' || die "redrawn"
 for i in 0 1; do
     awk -v p="$(json fraud.json few.0.pairs.$i.positives)" 'BEGIN { exit !(p > 0 && p < 12) }' || die "positives"
 done
-ok "$FLORIN" fit bank --task fraud.yaml $few --few-labels 200 --draws 2 --validate-only --json
+ok "$FLORIN" fit bank --task fraud.yaml $few --few-labels 60 --draws 1 --validate-only --json
 equal "$(json out.txt part)" validation
 # Folds: each draw judges a fold that it does not learn from.
 "$FLORIN" embed bank --model base.florin --entity card --at 2025-05-25 --out cards.csv --quiet >/dev/null
