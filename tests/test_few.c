@@ -89,7 +89,7 @@ static void views_have_the_scale_of_the_pool(void **state)
     for (size_t r = 0; r < 200; r++) {
         mean += (double)v.z[r * 3] / 200;
         square += (double)(v.z[r * 3] * v.z[r * 3]) / 200;
-        for (int k = 0; k < 2; k++)
+        for (size_t k = 0; k < 2; k++)
             plain[k] += (double)(v.z[r * 3 + 1 + k] * v.z[r * 3 + 1 + k]) / 200;
     }
     assert_true(fabs(mean) < .01 && fabs(square - 1) < .05);
