@@ -120,4 +120,7 @@ void fl_judge(const fl_model *m, int stream, float *logits, float *member, const
 void fl_judge_predict(const fl_model *m, int stream, float *logits, float *member,
                       const fl_state *state, const float *h, uint32_t target, float *out);
 
+/* Can events have made these n floats of a state or memory? Of any alignment. */
+bool fl_state_sound(const void *floats, size_t n);
+
 #endif

@@ -393,17 +393,26 @@ void fl_state_put(const fl_model *m, fl_state *state, const float *h)
     else memcpy(state->body, h, n * sizeof *h);
 }
 
+/* A GRU's state lies within 1, a transformer's is a normed output: far above it, products leave the range of numbers. */
+static const float STATE_LIMIT = 1e6f;
+
+bool fl_state_sound(const void *floats, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x;
+        memcpy(&x, (const uint8_t *)floats + i * sizeof x, sizeof x);
+        if (!(fabsf(x) <= STATE_LIMIT)) return false;
+    }
+    return true;
+}
+
 bool fl_model_state_sound(const fl_model *m, const fl_state *state)
 {
     const fl_network *n = m->network;
-    size_t floats = n && !n->int8 ? n->h : 0;
 
-    for (size_t i = 0; i < floats; i++) {
-        float x;
-        memcpy(&x, state->body + i * sizeof x, sizeof x);
-        if (!isfinite(x)) return false;
-    }
-    return !n || !n->backbone->sound || n->backbone->sound(n, state->body + fl_state_memory_at(m));
+    if (!n) return true;
+    return fl_state_sound(state->body, n->int8 ? 0 : n->h) &&
+           (!n->backbone->sound || n->backbone->sound(n, state->body + fl_state_memory_at(m)));
 }
 
 int fl_model_stream_kind(const fl_model *m, int stream)

@@ -285,13 +285,6 @@ static void advance(const fl_model *m, float *h, void *memory_of, const float *g
 
 /* ---- a memory from a file ---- */
 
-static bool all_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i])) return false;
-    return true;
-}
-
 static bool sound(const fl_network *n, const void *memory_of)
 {
     const fl_block_shape *s = &n->block;
@@ -299,9 +292,9 @@ static bool sound(const fl_network *n, const void *memory_of)
 
     for (uint32_t i = 0; i < n->layers; i++) {
         ring r = ring_of(n, (void *)(uintptr_t)memory_of, i);
-        if (r.mean && !all_finite(r.mean, s->width)) return false;
-        if (r.k && (!all_finite(r.k, all) || !all_finite(r.v, all))) return false;
-        if (r.k_unit && (!all_finite(r.k_unit, units) || !all_finite(r.v_unit, units)))
+        if (r.mean && !fl_state_sound(r.mean, s->width)) return false;
+        if (r.k && (!fl_state_sound(r.k, all) || !fl_state_sound(r.v, all))) return false;
+        if (r.k_unit && (!fl_state_sound(r.k_unit, units) || !fl_state_sound(r.v_unit, units)))
             return false;
     }
     return true;
