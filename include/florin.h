@@ -278,12 +278,15 @@ typedef struct {
     uint32_t block_width;   /* 0: by the size of the GRU of the same state */
     const char *positions;  /* "rotary" (also NULL), "learned" or "none" */
     int post_norm, no_bias, no_history; /* in place of pre-norm, biases, a token of what fell out */
+    const char *tasks;  /* task files, commas between: learnt together at the end; NULL: none */
+    double task_weight; /* of their losses beside the next event's; 0: 1 */
+    double task_epochs; /* of learning them; 0: 1 */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
             0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, NULL, 0, 0, 0, 0, NULL, 0, \
-            0, 0                                                                                   \
+            0, 0, NULL, 0, 0                                                                       \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

@@ -61,15 +61,20 @@ typedef enum { NO_TASK, TASK_ALONE, LOW_RANK } with_task;
 /* Labels of two kinds and a third of them unknown; heads and low-rank parts that are not zero. */
 static float *add_task(gradient_point *p, with_task task, fl_rng *r)
 {
-    float *label = fl_alloc(p->rows->count, sizeof *label);
+    static const float weight[2] = {0.11f, 0.07f};
+    static const float *of[2];
+    uint32_t rows = p->rows->count;
+    float *label = fl_alloc(2 * (size_t)rows, sizeof *label);
 
-    for (uint32_t i = 0; i < p->rows->count; i++) label[i] = (float)fl_rng_below(r, 3) - 1;
+    for (uint32_t i = 0; i < 2 * rows; i++) label[i] = (float)fl_rng_below(r, 3) - 1;
+    of[0] = label;
+    of[1] = label + rows;
     for (uint32_t i = p->net->own; i < p->net->parameters; i++)
         for (size_t k = 0; k < p->net->list[i].rows * p->net->list[i].cols; k++)
             p->net->w[p->net->offset[i] + k] = (float)fl_rng_normal(r) * 0.3f;
     fl_net_low_begin(p->net);
-    p->pass.label = label;
-    p->pass.label_weight = 0.11f;
+    p->pass.label = of;
+    p->pass.label_weight = weight;
     p->pass.states_alone = task == TASK_ALONE;
     return label;
 }
@@ -89,7 +94,7 @@ static void check_gradients(void **state, int stream, double dropout, with_task 
 
     fixture_rows(&c, &rows, &n, &plan, &log, stream ? "gradient.payee" : "gradient.payer");
     make_factored(n);
-    assert_int_equal(task ? fl_net_new_task(&net, n, task == LOW_RANK ? 3 : 0, &err)
+    assert_int_equal(task ? fl_net_new_task(&net, n, 2, task == LOW_RANK ? 3 : 0, &err)
                           : fl_net_new(&net, n, &err),
                      FLORIN_OK);
     fl_net_init(net, 3);

@@ -231,8 +231,8 @@ static void add_task(fl_net *net, uint32_t rank)
     }
     for (int s = 0; s < FL_STREAMS; s++) {
         if (!net->network->stream[s]) continue;
-        add_parameter(net, 1, net->network->h, FL_INIT_ZERO, stream_name[s], "task.w");
-        add_parameter(net, 1, 1, FL_INIT_ZERO, stream_name[s], "task.b");
+        add_parameter(net, net->tasks, net->network->h, FL_INIT_ZERO, stream_name[s], "task.w");
+        add_parameter(net, 1, net->tasks, FL_INIT_ZERO, stream_name[s], "task.b");
     }
 }
 
@@ -256,8 +256,8 @@ static void add_ahead(fl_net *net)
 /* What a trainable network has beyond the model's. */
 typedef enum { PLAIN, TASK, AHEAD } with;
 
-static florin_status new_net(fl_net **out, const fl_network *network, with more, uint32_t rank,
-                             florin_error *err)
+static florin_status new_net(fl_net **out, const fl_network *network, with more, uint32_t tasks,
+                             uint32_t rank, florin_error *err)
 {
     fl_net *net = fl_calloc(1, sizeof *net);
     size_t at = 0;
@@ -266,6 +266,7 @@ static florin_status new_net(fl_net **out, const fl_network *network, with more,
     if (!net) return fl_fail(err, FLORIN_ENOMEM, "network: out of memory");
     assert(network->copy); /* every target has a gate among the dense block's columns */
     net->network = network;
+    net->tasks = tasks;
     net->ops = fl_train_ops_get(NULL);
     net->list = fl_calloc(FL_PARAMETERS_MAX + TASK_PARAMETERS, sizeof *net->list);
     net->offset = fl_calloc(FL_PARAMETERS_MAX + TASK_PARAMETERS, sizeof *net->offset);
@@ -305,18 +306,18 @@ static florin_status new_net(fl_net **out, const fl_network *network, with more,
 
 florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err)
 {
-    return new_net(out, network, PLAIN, 0, err);
+    return new_net(out, network, PLAIN, 0, 0, err);
 }
 
 florin_status fl_net_new_ahead(fl_net **out, const fl_network *network, florin_error *err)
 {
-    return new_net(out, network, AHEAD, 0, err);
+    return new_net(out, network, AHEAD, 0, 0, err);
 }
 
-florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
-                              florin_error *err)
+florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t tasks,
+                              uint32_t rank, florin_error *err)
 {
-    return new_net(out, network, TASK, rank, err);
+    return new_net(out, network, TASK, tasks, rank, err);
 }
 
 void fl_net_free(fl_net *net)

@@ -36,7 +36,7 @@ typedef struct {
     fl_panel panel[FL_PANELS_MAX];
     size_t member_w[FL_TARGETS_MAX],
         member_b[FL_TARGETS_MAX]; /* factored targets: [tokens][H], [tokens] */
-    size_t task_w, task_b;        /* with a task's head: [H], [1] */
+    size_t task_w, task_b;        /* with heads of tasks: [tasks][H], [tasks] */
     size_t ahead_w, ahead_b;      /* with heads of several future events: [columns][H], [columns] */
     size_t from, to;              /* the stream's own parameters */
 } fl_net_stream;
@@ -70,6 +70,7 @@ typedef struct {
     /* For fine-tuning. */
     uint32_t own;   /* parameters that are the network's; what serves training alone follows */
     uint8_t *fixed; /* [parameters] 1: the optimiser leaves it */
+    uint32_t tasks; /* heads on each stream's state */
     uint32_t rank;  /* 0: whole matrices move */
     uint32_t lows;
     fl_low_rank low[FL_LOW_RANKS]; /* [lows] */
@@ -77,10 +78,10 @@ typedef struct {
 } fl_net;
 
 florin_status fl_net_new(fl_net **out, const fl_network *network, florin_error *err);
-/* The same with a logistic head of a task on each stream's state, and with rank > 0 a low-rank part of each matrix of
+/* The same with a logistic head of each of `tasks` tasks on each stream's state, and with rank > 0 a low-rank part of each matrix of
  * encoder and backbone. */
-florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t rank,
-                              florin_error *err);
+florin_status fl_net_new_task(fl_net **out, const fl_network *network, uint32_t tasks,
+                              uint32_t rank, florin_error *err);
 /* The same with heads of several future events on each stream's state. */
 florin_status fl_net_new_ahead(fl_net **out, const fl_network *network, florin_error *err);
 void fl_net_free(fl_net *net);
@@ -142,7 +143,8 @@ fl_worker_state(fl_worker *k); /* [lanes][states] before the window, after the p
 float *fl_worker_gradient(
     fl_worker *k); /* [total]; what is shared and the stream's own range are written */
 const float *fl_worker_nats(const fl_worker *k); /* [N][targets]: -log p, 0 where weight is 0 */
-double fl_worker_task_loss(const fl_worker *k);  /* sum of label_weight times the task's loss */
+double
+fl_worker_task_loss(const fl_worker *k); /* sum over tasks of label_weight times the task's loss */
 double
 fl_worker_contrast_loss(const fl_worker *k); /* sum over slices of pass->contrast times theirs */
 double fl_worker_ahead_loss(
@@ -153,10 +155,10 @@ typedef struct {
     bool train;    /* else no dropout, no gradient */
     uint64_t seed; /* of this step's dropout */
     double dropout;
-    const fl_packs *packs; /* of the weights as they are now */
-    const float *label;    /* [rows] fine-tuning: 0 .. 1, below 0: unknown; NULL: no task */
-    float label_weight;    /* of each row's loss */
-    bool states_alone;     /* the next event is not predicted */
+    const fl_packs *packs;     /* of the weights as they are now */
+    const float *const *label; /* [net->tasks] of [rows]: 0 .. 1, below 0: unknown; NULL: no task */
+    const float *label_weight; /* [net->tasks] of each row's loss */
+    bool states_alone;         /* the next event is not predicted */
     float
         contrast; /* weight of each slice's contrastive loss (contrast.h); 0: none. With states_alone */
     const struct fl_ahead *ahead; /* several future events (ahead.h); NULL: none */

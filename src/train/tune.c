@@ -17,6 +17,7 @@ struct fl_tune {
     fl_optimiser optimiser;
     fl_worker *worker[FL_STREAMS * PARTS];
     uint32_t workers, runs;
+    float label_weight[FL_STREAMS][FL_TUNE_TASKS_MAX]; /* of the step at work */
 };
 
 /* ---- set-up ---- */
@@ -67,12 +68,13 @@ florin_status fl_tune_open(fl_tune **out, const fl_model *m, const fl_log *log,
     *out = NULL;
     if (!t) return fl_fail(err, FLORIN_ENOMEM, "out of memory");
     *t = (fl_tune){.m = m, .ctx = ctx, .config = *config};
+    if (!t->config.tasks) t->config.tasks = 1;
     for (int s = 0; s < FL_STREAMS; s++) t->workers += n->stream[s] ? PARTS : 0;
     st = fl_schema_same(fl_model_schema(m), fl_log_schema(log), err);
     if (!st)
         st = fl_rows_of(&t->rows, n, fl_model_plan(m), log, config->until_us, config->keep > 0,
                         folder, ctx, err);
-    if (!st) st = fl_net_new_task(&t->net, n, config->rank, err);
+    if (!st) st = fl_net_new_task(&t->net, n, t->config.tasks, config->rank, err);
     if (st) goto done;
     fl_net_init(t->net, config->seed);
     st = load(t->net, m, err);
@@ -109,23 +111,28 @@ void fl_tune_free(fl_tune *t)
 
 /* ---- steps ---- */
 
-/* Positions with a label among a stream's windows; the next event's loss gets its weight. */
-static uint64_t weigh(const fl_tune *t, fl_worker *const *worker, const float *label)
+/* Each task's weight by its labels among a stream's windows; the next event's loss gets its own. Positions with a label. */
+static uint64_t weigh(fl_tune *t, int stream, fl_worker *const *worker, const float *const *label)
 {
-    uint64_t known = 0;
+    uint64_t known[FL_TUNE_TASKS_MAX] = {0}, all = 0;
 
     for (uint32_t k = 0; k < PARTS; k++) {
         fl_window *w = fl_worker_window(worker[k]);
         for (size_t i = 0; i < (size_t)w->lanes * w->steps; i++) {
-            known += w->weight[i] > 0 && label[w->row[i]] >= 0;
+            for (uint32_t j = 0; j < t->config.tasks && w->weight[i] > 0; j++)
+                known[j] += label[j][w->row[i]] >= 0;
             if (t->config.keep > 0) w->weight[i] *= (float)t->config.keep;
         }
     }
-    return known;
+    for (uint32_t j = 0; j < t->config.tasks; j++) {
+        t->label_weight[stream][j] = known[j] ? 1.0f / (float)known[j] : 0;
+        all += known[j];
+    }
+    return all;
 }
 
-static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label, double done,
-                          double *loss, florin_error *err)
+static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *const *label,
+                          double done, double *loss, florin_error *err)
 {
     fl_train_step j = {.team = t->team,
                        .packs = t->packs,
@@ -141,13 +148,12 @@ static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label
         if (!lanes[s]) continue;
         fl_worker *const *own = t->worker + streams * PARTS;
         (void)fl_lanes_next(lanes[s], own, PARTS, WINDOW);
-        uint64_t known = weigh(t, own, label);
-        used += known > 0;
+        used += weigh(t, s, own, label) > 0;
         j.pass[streams++] = (fl_pass){.stream = s,
                                       .train = true,
                                       .packs = t->packs,
                                       .label = label,
-                                      .label_weight = known ? 1.0f / (float)known : 0,
+                                      .label_weight = t->label_weight[s],
                                       .states_alone = !(t->config.keep > 0)};
     }
     fl_train_step_run(&j);
@@ -166,28 +172,30 @@ static florin_status step(fl_tune *t, fl_lanes *const *lanes, const float *label
 }
 
 /* Events after the last known label are of no use to a run. */
-static uint32_t last_labelled(const fl_tune *t, const float *label, int64_t until_us)
+static uint32_t last_labelled(const fl_tune *t, const float *const *label, int64_t until_us)
 {
     uint32_t last = 0;
 
     for (uint32_t r = 0; r < t->rows->count && t->rows->time_us[r] < until_us; r++)
-        if (label[r] >= 0) last = r + 1;
+        for (uint32_t j = 0; j < t->config.tasks; j++)
+            if (label[j][r] >= 0) last = r + 1;
     return last;
 }
 
-/* The intercept of a head that knows nothing else. */
-static void start_heads(fl_tune *t, const float *label, uint32_t rows)
+/* The intercepts of heads that know nothing else. */
+static void start_heads(fl_tune *t, const float *const *label, uint32_t rows)
 {
-    double n = 1, y = .5;
-
-    for (uint32_t r = 0; r < rows; r++)
-        if (label[r] >= 0) n++, y += (double)label[r];
-    for (int s = 0; s < FL_STREAMS; s++)
-        if (t->net->network->stream[s])
-            t->net->w[t->net->stream[s].task_b] = (float)log(y / (n - y));
+    for (uint32_t j = 0; j < t->config.tasks; j++) {
+        double n = 1, y = .5;
+        for (uint32_t r = 0; r < rows; r++)
+            if (label[j][r] >= 0) n++, y += (double)label[j][r];
+        for (int s = 0; s < FL_STREAMS; s++)
+            if (t->net->network->stream[s])
+                t->net->w[t->net->stream[s].task_b + j] = (float)log(y / (n - y));
+    }
 }
 
-florin_status fl_tune_run(fl_tune *t, const float *label, int64_t until_us, double epochs,
+florin_status fl_tune_run(fl_tune *t, const float *const *label, int64_t until_us, double epochs,
                           double *loss, florin_error *err)
 {
     fl_lanes *lanes[FL_STREAMS] = {NULL};

@@ -161,7 +161,8 @@ static florin_status one_period(tuner *f, uint32_t j, double epochs)
     double loss = 0, x[3];
     florin_status st = fl_sample_labels(f->label, f->t, f->log, j, f->ctx, f->err);
 
-    if (!st) st = fl_tune_run(f->tune, f->label, f->t->period[j].from_us, epochs, &loss, f->err);
+    const float *label = f->label;
+    if (!st) st = fl_tune_run(f->tune, &label, f->t->period[j].from_us, epochs, &loss, f->err);
     if (!st) st = reopen(f, j);
     if (!st) st = margins(f, &f->t->period[j]);
     if (!st) st = join_heads(f, x);

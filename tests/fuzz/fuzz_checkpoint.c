@@ -92,6 +92,8 @@ static void begin(void)
     run.rows = &rows;
     run.network = network;
     run.net = net;
+    run.streams = FL_STREAMS;
+    run.passes = 1;
     run.workers = FL_STREAMS * run.config.parts;
     for (uint32_t k = 0; k < run.workers; k++)
         must(!fl_worker_new(&run.worker[k], net, LANES / run.config.parts, WINDOW, true, NULL));
