@@ -14,7 +14,7 @@ bench=tasks
 work=${WORK:-$root/build/tasks}
 tasks=$root/examples/tasks
 results=$tasks/results.jsonl
-rounds=${ROUNDS:-100} draws=${DRAWS:-200} size=${SIZE_OPTIONS:---hidden 64 --width 16 --epochs 1}
+rounds=${ROUNDS:-100} draws=${DRAWS:-200} size=${SIZE_OPTIONS:---hidden 128 --width 32 --epochs 3}
 simulator=$("$root/scripts/simulator-hash.sh")
 mkdir -p "$work"
 touch "$results"
@@ -22,9 +22,16 @@ catalogue=$work/catalogue.json
 "$florin" tasks --folder "$tasks" --json >"$catalogue"
 
 # folder DATA: a name for files, of the first words; until DATA: pretraining sees nothing at or after it
-folder() { case $1 in simulated) echo simulated ;; simulated,*) echo simulated_blind ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; Complete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; AMLSim*) echo amlsim ;; TabFormer*) echo tabformer ;; esac; }
+folder() { case $1 in simulated) echo simulated ;; simulated,*) echo simulated_blind ;; Online*) echo online_retail ;; CDNOW) echo cdnow ;; [Cc]omplete*) echo completejourney ;; UCI*) echo uci_credit ;; Fraud*) echo handbook ;; Berka) echo berka ;; AMLSim*) echo amlsim ;; TabFormer*) echo tabformer ;; esac; }
 file() { case $1 in online_retail) echo online_retail.csv ;; cdnow) echo cdnow.txt ;; completejourney) echo completejourney_transactions_sample.csv ;; uci_credit) echo uci_credit_default.csv ;; handbook) echo handbook_transactions.csv ;; berka) echo berka_dev.sqlite ;; amlsim) echo amlsim_transactions.csv ;; tabformer) echo tabformer_user0.csv ;; esac; }
 until_of() { case $1 in simulated*) echo 2025-04-10 ;; online_retail) echo 2011-09-10 ;; cdnow) echo 1997-10-01 ;; completejourney) echo 2017-12-03 ;; uci_credit) echo 2005-10-01 ;; handbook) echo 2018-07-04 ;; berka) echo 1993-12-31 ;; amlsim) echo 2000-06-01 ;; tabformer) echo 2018-01-01 ;; esac; }
+# with_products LINES.csv: completejourney's schema with the products' own table joined
+with_products() {
+    local products
+    products=$("$root/scripts/data.sh" completejourney_products.csv) || return 1
+    sed -e "s#join: {file: [^,]*,#join: {file: \"$products\",#" "$root/examples/completejourney/products.yaml" >"$work/products.yaml"
+    echo "$work/products.yaml"
+}
 # make_log NAME: $work/NAME, once
 make_log() {
     [ ! -e "$work/$1.made" ] || return 0
@@ -40,7 +47,8 @@ make_log() {
         local csv schema=$root/examples/$1/schema.yaml
         [ "$1" != berka ] || schema=$root/examples/berka/bank.yaml # with the loans
         csv=$("$root/scripts/data.sh" "$(file "$1")") || return 1
-        sed -e "s#file: .*#file: \"$csv\"#" "$schema" >"$work/$1.yaml"
+        [ "$1" != completejourney ] || schema=$(with_products "$csv") || return 1
+        sed -e "s#^    file: .*#    file: \"$csv\"#" "$schema" >"$work/$1.yaml"
         if [ "$1" = amlsim ]; then
             local accounts
             accounts=$("$root/scripts/data.sh" amlsim_nodes.csv) || return 1
