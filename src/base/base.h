@@ -27,6 +27,7 @@ void fl_progress_note(const florin_context *ctx, const char *stage, uint64_t don
                       const char *fmt, ...) FL_PRINTF(5, 6);
 bool fl_cancelled(const florin_context *ctx);
 uint32_t fl_threads(const florin_context *ctx);
+uint64_t fl_memory(const florin_context *ctx); /* bytes to stay under: the option, or 2 GiB */
 int64_t fl_now_us(const florin_context *ctx);
 int64_t fl_monotonic_us(const florin_context *ctx);
 
@@ -67,6 +68,8 @@ typedef struct {
 void fl_buf_add(fl_buf *b, const void *bytes, size_t n);
 void fl_buf_puts(fl_buf *b, const char *s);
 void fl_buf_printf(fl_buf *b, const char *fmt, ...) FL_PRINTF(2, 3);
+/* prefix and s between quotes; those inside s are doubled, as SQL has names and texts. */
+void fl_buf_quoted(fl_buf *b, char quote, const char *prefix, const char *s);
 void fl_buf_free(fl_buf *b);
 
 /* Hashes. fl_hash64: fast, for tables and checksums, stable across machines and versions (XXH64,

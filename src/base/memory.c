@@ -180,6 +180,17 @@ void fl_buf_puts(fl_buf *b, const char *s)
     fl_buf_add(b, s, strlen(s));
 }
 
+void fl_buf_quoted(fl_buf *b, char quote, const char *prefix, const char *s)
+{
+    fl_buf_add(b, &quote, 1);
+    fl_buf_puts(b, prefix);
+    for (; *s; s++) {
+        if (*s == quote) fl_buf_add(b, &quote, 1);
+        fl_buf_add(b, s, 1);
+    }
+    fl_buf_add(b, &quote, 1);
+}
+
 void fl_buf_printf(fl_buf *b, const char *fmt, ...)
 {
     va_list ap, again;

@@ -114,6 +114,11 @@ uint32_t fl_threads(const florin_context *ctx)
     return n > THREADS_MAX ? THREADS_MAX : (uint32_t)n;
 }
 
+uint64_t fl_memory(const florin_context *ctx)
+{
+    return ctx && ctx->memory_bytes ? ctx->memory_bytes : UINT64_C(2) << 30;
+}
+
 int64_t fl_now_us(const florin_context *ctx)
 {
     return ctx && ctx->now_us ? ctx->now_us(ctx->user) : 0;

@@ -6,16 +6,6 @@
 
 enum { SAMPLE = 200000 };
 
-static void quote(fl_buf *b, const char *s, char q)
-{
-    fl_buf_add(b, &q, 1);
-    for (; *s; s++) {
-        if (*s == q) fl_buf_add(b, &q, 1);
-        fl_buf_add(b, s, 1);
-    }
-    fl_buf_add(b, &q, 1);
-}
-
 static const char measures[] =
     "count(x), count(DISTINCT x), count(TRY_CAST(x AS DOUBLE)), "
     "count(TRY_CAST(regexp_replace(x, '[$\xe2\x82\xac\xc2\xa3 ,()]', '', 'g') AS DOUBLE)), "
@@ -94,7 +84,7 @@ static florin_status measure(fl_draft_column *c, fl_duck *db, florin_error *err)
     fl_buf_printf(&q, "SELECT %s", measures);
     fl_import_moment(&q, "x");
     fl_buf_puts(&q, ") FROM (SELECT nullif(trim(CAST(");
-    quote(&q, raw ? raw : "", '"');
+    fl_buf_quoted(&q, '"', "", raw ? raw : "");
     fl_buf_puts(&q, " AS VARCHAR)), '') AS x FROM sample)");
     florin_status st =
         q.failed || !raw ? fl_fail(err, FLORIN_ENOMEM, "draft") : one_row(db, q.data, &r, err);
@@ -113,7 +103,7 @@ static florin_status check_cards(fl_draft_column *c, fl_duck *db, florin_error *
     uint64_t rows = 0, good = 0, seen = 0;
     char *raw = fl_asprintf("raw:%s", c->name);
     fl_buf_puts(&q, "SELECT x FROM (SELECT DISTINCT trim(CAST(");
-    quote(&q, raw ? raw : "", '"');
+    fl_buf_quoted(&q, '"', "", raw ? raw : "");
     fl_buf_puts(&q,
                 " AS VARCHAR)) AS x FROM sample) WHERE regexp_full_match(replace(replace(x, ' ', "
                 "''), '-', ''), '[0-9]{13,19}') LIMIT 2000");
@@ -191,7 +181,7 @@ static florin_status find_format(fl_draft_column *c, fl_duck *db, florin_error *
             fl_buf_printf(&q, ", count(try_strptime(x, '%s'))", formats[i]);
         }
         fl_buf_puts(&q, " FROM (SELECT nullif(trim(CAST(");
-        quote(&q, raw ? raw : "", '"');
+        fl_buf_quoted(&q, '"', "", raw ? raw : "");
         fl_buf_printf(&q, " AS VARCHAR)), '') AS x FROM sample LIMIT %d)", round ? 5000 : 100);
         florin_status st =
             q.failed || !raw ? fl_fail(err, FLORIN_ENOMEM, "draft") : one_row(db, q.data, &r, err);

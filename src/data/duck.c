@@ -40,9 +40,7 @@ static florin_status configure_all(duckdb_config c, const fl_duck_options *opt,
                                    const florin_context *ctx, florin_error *err)
 {
     char memory[32], threads[16];
-    uint64_t bytes = opt->memory_bytes          ? opt->memory_bytes
-                     : ctx && ctx->memory_bytes ? ctx->memory_bytes
-                                                : UINT64_C(2) << 30;
+    uint64_t bytes = opt->memory_bytes ? opt->memory_bytes : fl_memory(ctx);
     snprintf(memory, sizeof memory, "%lluMiB", (unsigned long long)(bytes >> 20 ? bytes >> 20 : 1));
     snprintf(threads, sizeof threads, "%u", opt->threads ? opt->threads : fl_threads(ctx));
     const char *pair[][2] = {
@@ -241,6 +239,18 @@ void fl_duck_result_free(fl_duck_result *r)
     free(r->type);
     free(r->vector);
     free(r);
+}
+
+florin_status fl_duck_number(int64_t *out, fl_duck *db, const char *sql, florin_error *err)
+{
+    fl_duck_result *q = NULL;
+    uint64_t rows = 0;
+    *out = 0;
+    florin_status st = fl_duck_query(&q, db, sql, false, err);
+    if (!st) st = fl_duck_next(q, &rows, err);
+    if (!st && rows && !fl_duck_null(q, 0, 0)) *out = *(const int64_t *)fl_duck_data(q, 0);
+    fl_duck_result_free(q);
+    return st;
 }
 
 uint32_t fl_duck_columns(const fl_duck_result *r)

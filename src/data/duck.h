@@ -44,6 +44,8 @@ const void *fl_duck_data(const fl_duck_result *r,
                          uint32_t c); /* array by type; TEXT: use fl_duck_text */
 bool fl_duck_null(const fl_duck_result *r, uint32_t c, uint64_t row);
 const char *fl_duck_text(const fl_duck_result *r, uint32_t c, uint64_t row, size_t *len);
+/* The one whole number (BIGINT) that sql asks for; 0 when it is NULL or there is no row. */
+florin_status fl_duck_number(int64_t *out, fl_duck *db, const char *sql, florin_error *err);
 void fl_duck_result_free(fl_duck_result *r);
 
 /* Chunks that live on their own: the result may be read on, and another thread may read the chunk. */

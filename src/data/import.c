@@ -137,7 +137,7 @@ static void clear_temp(const char *path)
 static florin_status open_all(fl_importer *m, bool plain)
 {
     florin_status st = find_files(m);
-    uint64_t memory = m->ctx && m->ctx->memory_bytes ? m->ctx->memory_bytes : UINT64_C(2) << 30;
+    uint64_t memory = fl_memory(m->ctx);
     bool sort = m->opt->force_sort || m->bytes > memory / MEMORY_PER_BYTE;
     m->stats->sorted_on_disk = sort;
     char *temp = fl_path_join(m->opt->log, "tmp");

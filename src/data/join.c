@@ -4,16 +4,6 @@
 #include "base/file.h"
 #include <stdio.h>
 
-static void add_name(fl_buf *b, const char *prefix, const char *s)
-{
-    fl_buf_printf(b, "\"%s", prefix);
-    for (; *s; s++) {
-        if (*s == '"') fl_buf_puts(b, "\"");
-        fl_buf_add(b, s, 1);
-    }
-    fl_buf_puts(b, "\"");
-}
-
 static int column(const fl_relation *r, const char *name)
 {
     for (uint32_t c = 0; c < r->columns; c++)
@@ -50,24 +40,11 @@ static florin_status check(const fl_relation *r, const fl_relation *look, const 
     return st;
 }
 
-/* One whole number; wrong SQL and no memory are errors. */
-static florin_status ask(int64_t *out, fl_duck *db, const char *sql, florin_error *err)
-{
-    fl_duck_result *q = NULL;
-    uint64_t rows = 0;
-    *out = 0;
-    florin_status st = fl_duck_query(&q, db, sql, false, err);
-    if (!st) st = fl_duck_next(q, &rows, err);
-    if (!st && rows && !fl_duck_null(q, 0, 0)) *out = *(const int64_t *)fl_duck_data(q, 0);
-    fl_duck_result_free(q);
-    return st;
-}
-
 /* Broken lines of the file that was just read: a copy has no place to name them. */
 static florin_status no_broken(fl_duck *db, const char *path, florin_error *err)
 {
     int64_t line = 0;
-    if (ask(&line, db, "SELECT CAST(min(line) AS BIGINT) FROM reject_errors", NULL))
+    if (fl_duck_number(&line, db, "SELECT CAST(min(line) AS BIGINT) FROM reject_errors", NULL))
         line = 0; /* no such table: no CSV was read */
     fl_source_forget_rejects(db);
     return line ? fl_fail(
@@ -94,13 +71,13 @@ static florin_status copy_lookup(fl_duck *db, int64_t at, const fl_relation *loo
     fl_buf sql = {0};
     int64_t twice = 0;
     fl_buf_printf(&sql, "CREATE TABLE \"lookup %lld\" AS SELECT CAST(", (long long)at);
-    add_name(&sql, "raw:", src->join.key);
+    fl_buf_quoted(&sql, '"', "raw:", src->join.key);
     fl_buf_puts(&sql, " AS VARCHAR) AS \"join key\"");
     for (uint32_t f = 0; f < src->join.fields; f++) {
         fl_buf_puts(&sql, ", ");
-        add_name(&sql, "raw:", src->join.field[f]);
+        fl_buf_quoted(&sql, '"', "raw:", src->join.field[f]);
         fl_buf_puts(&sql, ", ");
-        add_name(&sql, "", src->join.field[f]);
+        fl_buf_quoted(&sql, '"', "", src->join.field[f]);
     }
     fl_buf_printf(&sql, " FROM %s", look->sql);
     florin_status st = run(db, &sql, other, err);
@@ -109,7 +86,7 @@ static florin_status copy_lookup(fl_duck *db, int64_t at, const fl_relation *loo
     snprintf(text, sizeof text,
              "SELECT count(\"join key\") - count(DISTINCT \"join key\") FROM \"lookup %lld\"",
              (long long)at);
-    if (!st) st = ask(&twice, db, text, err);
+    if (!st) st = fl_duck_number(&twice, db, text, err);
     if (!st && twice)
         st = fl_fail(err, FLORIN_EINPUT,
                      "%s: %lld rows repeat a '%s' of another row: a look-up needs one row a key",
@@ -130,14 +107,14 @@ static florin_status copy_rows(fl_duck *db, int64_t at, const fl_relation *r, co
         "row_number() OVER () AS \"row number\" FROM %s) r LEFT JOIN \"lookup %lld\" l ON "
         "CAST(r.",
         (long long)at, r->sql, (long long)at);
-    add_name(&sql, "raw:", src->join.on);
+    fl_buf_quoted(&sql, '"', "raw:", src->join.on);
     fl_buf_puts(&sql, " AS VARCHAR) = l.\"join key\" ORDER BY r.\"row number\"");
     florin_status st = run(db, &sql, path, err);
     if (!st) st = no_broken(db, path, err);
     snprintf(text, sizeof text, "SELECT count(*) FROM \"joined %lld\"", (long long)at);
-    if (!st) st = ask(&rows, db, text, err);
+    if (!st) st = fl_duck_number(&rows, db, text, err);
     snprintf(text, sizeof text, "SELECT count(\"join key\") FROM \"joined %lld\"", (long long)at);
-    if (!st) st = ask(&found, db, text, err);
+    if (!st) st = fl_duck_number(&found, db, text, err);
     if (!st && rows && !found)
         st = fl_fail(err, FLORIN_EINPUT,
                      "%s: no row's '%s' stands among the '%s' of %s: are these the same keys?",
@@ -184,8 +161,8 @@ florin_status fl_join_lookup(fl_relation *r, fl_duck *db, const fl_schema *schem
         fl_source_relation(&look, db, NULL, src->join.table ? &how : NULL, other, err);
     if (!st) st = check(r, &look, schema, src, path, other, err);
     if (!st)
-        st = ask(&at, db, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'lookup %'",
-                 err);
+        st = fl_duck_number(
+            &at, db, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'lookup %'", err);
     if (!st) st = copy_lookup(db, at, &look, src, other, err);
     if (!st) st = copy_rows(db, at, r, src, path, other, err);
     if (!st) st = grow(r, &look, src, err);

@@ -169,7 +169,7 @@ static florin_status start_new(fl_log_writer *w, florin_error *err)
 /* Rows that fit the memory option, sorting and indexing included. */
 static uint64_t row_limit(const fl_log_writer *w)
 {
-    uint64_t memory = w->ctx && w->ctx->memory_bytes ? w->ctx->memory_bytes : UINT64_C(2) << 30;
+    uint64_t memory = fl_memory(w->ctx);
     uint64_t bytes = 96 + 8 * w->schema->kinds + 4 * (w->schema->categories + w->schema->numbers);
     uint64_t n = memory / 2 / bytes;
     return n < 65536 ? 65536 : n > FL_SEGMENT_ROWS_MAX ? FL_SEGMENT_ROWS_MAX : n;

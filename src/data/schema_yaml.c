@@ -25,13 +25,7 @@ static char *text(loader *l, const char *fmt, ...)
 static const char *quoted(loader *l, const char *prefix, const char *column, char quote)
 {
     fl_buf b = {0};
-    fl_buf_add(&b, &quote, 1);
-    fl_buf_puts(&b, prefix);
-    for (const char *p = column; *p; p++) {
-        if (*p == quote) fl_buf_add(&b, &quote, 1);
-        fl_buf_add(&b, p, 1);
-    }
-    fl_buf_add(&b, &quote, 1);
+    fl_buf_quoted(&b, quote, prefix, column);
     const char *out = b.failed ? NULL : fl_arena_strdup(l->s->arena, b.data);
     fl_buf_free(&b);
     return out;

@@ -187,22 +187,12 @@ static florin_status look_at(look *l, const fl_source *src, const char *path, fl
     return FLORIN_OK;
 }
 
-static void add_quoted(fl_buf *b, const char *s, char quote)
-{
-    fl_buf_add(b, &quote, 1);
-    for (; *s; s++) {
-        if (*s == quote) fl_buf_add(b, &quote, 1);
-        fl_buf_add(b, s, 1);
-    }
-    fl_buf_add(b, &quote, 1);
-}
-
 /* read_csv(...) with what is known; text: every column as it stands. DuckDB can't pad rows and read quoted line ends on
  * several threads at once, so rows are padded only where the table needs it. */
 static void csv_arguments(fl_buf *b, const look *l, const fl_source *src, const char *path,
                           bool text)
 {
-    add_quoted(b, path, '\'');
+    fl_buf_quoted(b, '\'', "", path);
     fl_buf_puts(b, text ? ", all_varchar=true, store_rejects=true, rejects_limit=100000"
                         : ", sample_size=50000, ignore_errors=true");
     if (l->padded) fl_buf_puts(b, ", null_padding=true, parallel=false");
@@ -210,7 +200,7 @@ static void csv_arguments(fl_buf *b, const look *l, const fl_source *src, const 
     if (src) fl_buf_printf(b, ", header=%s", src->header ? "true" : "false");
     if (src && src->delimiter) {
         fl_buf_puts(b, ", delim=");
-        add_quoted(b, !strcmp(src->delimiter, "tab") ? "\t" : src->delimiter, '\'');
+        fl_buf_quoted(b, '\'', "", !strcmp(src->delimiter, "tab") ? "\t" : src->delimiter);
     }
     if (l->cr) fl_buf_puts(b, ", new_line='\\r'");
     if (l->encoding) fl_buf_printf(b, ", encoding='%s'", l->encoding);
@@ -227,7 +217,7 @@ static void csv_call(fl_buf *b, const look *l, const fl_source *src, const char 
 static void json_call(fl_buf *b, const look *l, const char *path)
 {
     fl_buf_puts(b, "read_json_auto(");
-    add_quoted(b, path, '\'');
+    fl_buf_quoted(b, '\'', "", path);
     fl_buf_puts(b, ", timestampformat='%Y#%m', dateformat='%Y#', sample_size=200000");
     if (l->lines) fl_buf_puts(b, ", format='newline_delimited', ignore_errors=true");
     fl_buf_puts(b, ")");
@@ -257,7 +247,7 @@ static bool add_column(fl_relation *r, size_t cap[3], char *name, char *type, ch
 static char *quoted_copy(const char *s, char quote)
 {
     fl_buf b = {0};
-    add_quoted(&b, s, quote);
+    fl_buf_quoted(&b, quote, "", s);
     return b.failed ? fl_buf_free(&b), NULL : b.data;
 }
 
@@ -356,7 +346,7 @@ static void select_columns(fl_buf *b, const fl_relation *r, bool text)
         fl_buf_printf(b, "%s%s", c ? ", " : "", r->path[c]);
         char *raw = fl_asprintf("raw:%s", r->name[c]);
         fl_buf_puts(b, " AS ");
-        add_quoted(b, raw ? raw : "", '"');
+        fl_buf_quoted(b, '"', "", raw ? raw : "");
         free(raw);
         if (text && strcmp(r->type[c], "VARCHAR")) {
             fl_buf_printf(b, ", TRY_CAST(%s AS %s)", r->path[c], r->type[c]);
@@ -364,7 +354,7 @@ static void select_columns(fl_buf *b, const fl_relation *r, bool text)
             fl_buf_printf(b, ", %s", r->path[c]);
         }
         fl_buf_puts(b, " AS ");
-        add_quoted(b, r->name[c], '"');
+        fl_buf_quoted(b, '"', "", r->name[c]);
     }
 }
 
@@ -401,10 +391,10 @@ static florin_status blanks_relation(fl_relation *r, fl_duck *db, const look *l,
     fl_buf_puts(&inner, "(SELECT ");
     for (uint32_t c = 0; c < r->columns; c++) {
         fl_buf_printf(&inner, "%sw[%u] AS ", c ? ", " : "", c + 1);
-        add_quoted(&inner, r->name[c], '"');
+        fl_buf_quoted(&inner, '"', "", r->name[c]);
     }
     fl_buf_puts(&inner, " FROM (SELECT string_split_regex(trim(line), '\\s+') AS w FROM read_csv(");
-    add_quoted(&inner, path, '\'');
+    fl_buf_quoted(&inner, '\'', "", path);
     fl_buf_printf(&inner,
                   ", columns={'line':'VARCHAR'}, auto_detect=false, delim='\\x01', quote='', "
                   "escape='', header=false, skip=%d%s)))",
@@ -415,7 +405,7 @@ static florin_status blanks_relation(fl_relation *r, fl_duck *db, const look *l,
         uint64_t rows = 0;
         fl_buf_puts(&q, "SELECT count(*) FILTER (x IS NOT NULL), count(TRY_CAST(x AS BIGINT)), "
                         "count(TRY_CAST(x AS DOUBLE)) FROM (SELECT ");
-        add_quoted(&q, r->name[c], '"');
+        fl_buf_quoted(&q, '"', "", r->name[c]);
         fl_buf_printf(&q, " AS x FROM %s LIMIT 20000)", inner.data);
         st = q.failed ? fl_fail(err, FLORIN_ENOMEM, "%s", path)
                       : fl_duck_query(&res, db, q.data, false, err);
@@ -504,7 +494,7 @@ static florin_status file_relation(fl_relation *r, fl_duck *db, look *l, const f
         if (l->kind == TABLE_JSON) json_call(&from, l, path);
         else {
             fl_buf_puts(&from, "read_parquet(");
-            add_quoted(&from, path, '\'');
+            fl_buf_quoted(&from, '\'', "", path);
             fl_buf_puts(&from, ")");
         }
         st = from.failed ? FLORIN_OK : describe(r, cap, db, from.data, path, err);
@@ -587,7 +577,7 @@ static uint64_t count_rows(const look *l, fl_duck *db, const char *path)
         fl_buf sql = {0};
         uint64_t rows = 0, n = 0;
         fl_buf_puts(&sql, "SELECT CAST(sum(num_rows) AS UBIGINT) FROM parquet_file_metadata(");
-        add_quoted(&sql, path, '\'');
+        fl_buf_quoted(&sql, '\'', "", path);
         fl_buf_puts(&sql, ")");
         if (!sql.failed && !fl_duck_query(&q, db, sql.data, false, NULL) &&
             !fl_duck_next(q, &rows, NULL) && rows && !fl_duck_null(q, 0, 0))

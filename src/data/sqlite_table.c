@@ -90,16 +90,6 @@ static florin_status look_through(column **list, uint32_t *columns, uint64_t *ro
     return st;
 }
 
-static void add_name(fl_buf *b, const char *s)
-{
-    fl_buf_puts(b, "\"");
-    for (; *s; s++) {
-        if (*s == '"') fl_buf_puts(b, "\"");
-        fl_buf_add(b, s, 1);
-    }
-    fl_buf_puts(b, "\"");
-}
-
 /* CREATE TABLE of the columns that stay, and a line for each that does not. */
 static florin_status create(fl_duck *db, const char *name, const fl_sqlite_rows *r,
                             const column *list, fl_sqlite_copy *out, const char *path,
@@ -123,7 +113,7 @@ static florin_status create(fl_duck *db, const char *name, const fl_sqlite_rows 
             continue;
         }
         fl_buf_puts(&sql, kept++ ? ", " : "");
-        add_name(&sql, fl_sqlite_column(r, c));
+        fl_buf_quoted(&sql, '"', "", fl_sqlite_column(r, c));
         fl_buf_printf(&sql, " %s", type[l->as]);
     }
     fl_buf_puts(&sql, ")");
@@ -244,15 +234,10 @@ static florin_status choose(uint32_t *chosen, fl_sqlite_copy *out, const fl_sqli
 /* A name that is free: a schema may read the same table twice. */
 static florin_status free_name(char name[32], fl_duck *db, florin_error *err)
 {
-    fl_duck_result *q = NULL;
-    uint64_t rows = 0;
-    florin_status st = fl_duck_query(
-        &q, db, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'sqlite %'", false,
-        err);
-    if (!st) st = fl_duck_next(q, &rows, err);
-    if (!st && rows)
-        snprintf(name, 32, "sqlite %lld", (long long)*(const int64_t *)fl_duck_data(q, 0));
-    fl_duck_result_free(q);
+    int64_t n = 0;
+    florin_status st = fl_duck_number(
+        &n, db, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'sqlite %'", err);
+    if (!st) snprintf(name, 32, "sqlite %lld", (long long)n);
     return st;
 }
 

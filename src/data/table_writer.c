@@ -70,10 +70,9 @@ static florin_status open_duck(fl_table_writer *w, florin_error *err)
     duckdb_destroy_config(&config);
     fl_buf_puts(&sql, "CREATE TABLE t(");
     for (uint32_t c = 0; c < w->columns; c++) {
-        fl_buf_puts(&sql, c ? ", \"" : "\"");
-        for (const char *p = w->column[c].name; *p; p++)
-            fl_buf_printf(&sql, *p == '"' ? "\"\"" : "%c", *p);
-        fl_buf_printf(&sql, "\" %s", sql_type(w->column[c].type));
+        if (c) fl_buf_puts(&sql, ", ");
+        fl_buf_quoted(&sql, '"', "", w->column[c].name);
+        fl_buf_printf(&sql, " %s", sql_type(w->column[c].type));
     }
     fl_buf_puts(&sql, ")");
     if (!st && sql.failed) st = fl_fail(err, FLORIN_ENOMEM, "%s", w->path);

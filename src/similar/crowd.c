@@ -23,7 +23,7 @@ florin_status fl_crowd_room(fl_crowd *c, const fl_model *m, int kind, uint32_t n
                             const florin_context *ctx, florin_error *err)
 {
     const char *name = fl_model_schema(m)->kind[kind].name;
-    uint64_t most = ctx && ctx->memory_bytes ? ctx->memory_bytes : 2ull << 30;
+    uint64_t most = fl_memory(ctx);
 
     *c = (fl_crowd){.n = n};
     if (n < 2)

@@ -44,7 +44,7 @@ static void standardise(float *x, uint32_t n, uint32_t w)
     }
 }
 
-static void unit_rows(float *x, uint32_t n, uint32_t w)
+void fl_unit_rows(float *x, uint32_t n, uint32_t w)
 {
     for (uint32_t i = 0; i < n; i++) {
         float *v = x + (size_t)i * w;
@@ -70,7 +70,7 @@ static florin_status part(float **out, const float *from, uint32_t n, uint32_t w
     for (uint32_t c = 0; ranks && c < w; c++) rank_column(x, n, w, c, r);
     free(r);
     standardise(x, n, w);
-    unit_rows(x, n, w);
+    fl_unit_rows(x, n, w);
     *out = x;
     return FLORIN_OK;
 }
@@ -101,7 +101,7 @@ florin_status fl_near_vectors(float **out, uint32_t *width, const fl_crowd *c, f
         memcpy(x + (size_t)i * *width + c->states, fold + (size_t)i * c->folds,
                c->folds * sizeof *x);
     }
-    if (!st) unit_rows(x, c->n, *width);
+    if (!st) fl_unit_rows(x, c->n, *width);
     free(state);
     free(fold);
     *out = x;

@@ -24,4 +24,7 @@ uint32_t fl_near_k(const fl_kernels *kernels, const float *x, const float *galle
 /* Puts one into the best so far [*n of at most k]. */
 void fl_near_add(fl_near *best, uint32_t *n, uint32_t k, fl_near one);
 
+/* Each row of x [n][w] to length 1; one of zeros stays. */
+void fl_unit_rows(float *x, uint32_t n, uint32_t w);
+
 #endif

@@ -62,13 +62,7 @@ static void move_middles(means *m)
         if (m->size[g]) memset(m->middle + (size_t)g * m->w, 0, m->w * sizeof *m->middle);
     for (uint32_t i = 0; i < m->n; i++)
         m->kernels->add(m->middle + (size_t)m->group[i] * m->w, m->x + (size_t)i * m->w, m->w);
-    for (uint32_t g = 0; g < m->k; g++) {
-        float *v = m->middle + (size_t)g * m->w;
-        double square = 0;
-        for (uint32_t c = 0; c < m->w; c++) square += (double)v[c] * v[c];
-        float unit = square > 0 ? (float)(1 / sqrt(square)) : 0;
-        for (uint32_t c = 0; c < m->w; c++) v[c] *= unit;
-    }
+    fl_unit_rows(m->middle, m->k, m->w);
 }
 
 /* Groups by falling size, and numbered so; ties: by their first entity. */
@@ -102,15 +96,6 @@ static void number_groups(means *m)
 
 /* --- in words --- */
 
-typedef struct {
-    float value;
-    uint32_t place;
-} ranked;
-static int by_value(const void *a, const void *b)
-{
-    float x = ((const ranked *)a)->value, y = ((const ranked *)b)->value;
-    return (x > y) - (x < y);
-}
 static int by_float(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
@@ -143,26 +128,27 @@ static void add_saying(saying *best, uint32_t *n, const saying *one)
 
 /* Column c of the fold, for every group. */
 static void say_column(saying (*best)[FL_SEGMENT_SAYS], uint32_t *says, const fl_known_crowd *k,
-                       const means *m, uint32_t c, ranked *r, float *values)
+                       const means *m, uint32_t c, float *values)
 {
     uint32_t n = m->n, folds = k->crowd.folds;
+    const float *all = k->crowd.fold + c; /* folds apart */
+    bool differ = false;
     fl_told told;
 
-    for (uint32_t i = 0; i < n; i++) r[i] = (ranked){k->crowd.fold[(size_t)i * folds + c], i};
-    qsort(r, n, sizeof *r, by_value);
-    if (r[0].value == r[n - 1].value) return;
+    for (uint32_t i = 1; i < n && !differ; i++) differ = all[(size_t)i * folds] != all[0];
+    if (!differ) return;
     fl_told_of(k->m, k->feature[c], &told);
     for (uint32_t g = 0; g < m->k; g++) {
         uint32_t in = 0, below = 0, equal = 0;
         saying one;
         for (uint32_t i = 0; i < n; i++)
-            if (m->group[i] == g) values[in++] = k->crowd.fold[(size_t)i * folds + c];
+            if (m->group[i] == g) values[in++] = all[(size_t)i * folds];
         if (!in) continue;
         qsort(values, in, sizeof *values, by_float);
         float median = values[in / 2];
         for (uint32_t i = 0; i < n; i++) {
-            below += r[i].value < median;
-            equal += r[i].value == median;
+            below += all[(size_t)i * folds] < median;
+            equal += all[(size_t)i * folds] == median;
         }
         double rank = ((double)below + .5 * equal) / n;
         one.apart = fabs(rank - .5);
@@ -218,13 +204,12 @@ static florin_status describe(fl_segment *out, const means *m, const fl_known_cr
     for (uint32_t f = 0; f < fl_log_schema(k->log)->categories; f++)
         if (fl_log_values(k->log, (int)f) > most) most = fl_log_values(k->log, (int)f);
     saying(*best)[FL_SEGMENT_SAYS] = fl_calloc(m->k, sizeof *best);
-    ranked *r = fl_alloc(m->n, sizeof *r);
     float *values = fl_alloc(m->n, sizeof *values);
     uint32_t *in = fl_alloc((size_t)most + 1, 2 * sizeof *in);
     florin_status st =
-        best && r && values && in ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "out of memory");
+        best && values && in ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "out of memory");
 
-    for (uint32_t c = 0; !st && c < k->columns; c++) say_column(best, says, k, m, c, r, values);
+    for (uint32_t c = 0; !st && c < k->columns; c++) say_column(best, says, k, m, c, values);
     for (uint32_t f = 0; !st && f < fl_log_schema(k->log)->categories; f++)
         say_field(best, says, k, m, f, in, in + most + 1);
     for (uint32_t g = 0; !st && g < m->k; g++) {
@@ -238,7 +223,6 @@ static florin_status describe(fl_segment *out, const means *m, const fl_known_cr
             memcpy(out[g].text[i], best[g][i].text, sizeof out[g].text[i]);
     }
     free(best);
-    free(r);
     free(values);
     free(in);
     return st;

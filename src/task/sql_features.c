@@ -89,14 +89,6 @@ static florin_status add_column(reader *r, const fl_duck_result *res, uint32_t c
     return f->name[f->columns++] ? FLORIN_OK : say(r->t, r->err, FLORIN_ENOMEM, "out of memory");
 }
 
-/* A name inside double quotes. */
-static void put_name(fl_buf *q, const char *name)
-{
-    fl_buf_puts(q, "\"");
-    for (const char *p = name; *p; p++) fl_buf_printf(q, *p == '"' ? "\"\"" : "%c", *p);
-    fl_buf_puts(q, "\"");
-}
-
 /* The user's SELECT by itself, so that its errors speak of it; then inside one that gives the key and doubles. */
 static florin_status wrap(reader *r)
 {
@@ -128,7 +120,7 @@ static florin_status wrap(reader *r)
     fl_buf_printf(&q, "SELECT CAST(%s AS VARCHAR)", key_name(r->t));
     for (uint32_t i = 0; i < f->columns; i++) {
         fl_buf_puts(&q, ", CAST(");
-        put_name(&q, f->name[i]);
+        fl_buf_quoted(&q, '"', "", f->name[i]);
         fl_buf_puts(&q, " AS DOUBLE)");
     }
     fl_buf_printf(&q, " FROM (\n%.*s\n)", (int)len, r->t->features);

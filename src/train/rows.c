@@ -118,7 +118,7 @@ done:
 static florin_status fill_shares(fl_rows *r, fl_sequences *q, const fl_network *n,
                                  const char *folder, const florin_context *ctx, florin_error *err)
 {
-    uint64_t memory = ctx && ctx->memory_bytes ? ctx->memory_bytes : (uint64_t)2 << 30;
+    uint64_t memory = fl_memory(ctx);
     fl_target target[FL_TARGETS_MAX];
     uint32_t targets = fl_network_targets(n, target);
     fl_copy_slot slot[FL_TARGETS_MAX][FL_COPY_SLOTS];
@@ -284,7 +284,7 @@ static florin_status encode(fl_rows *r, const fl_network *n, const fl_fold_plan 
 static florin_status allocate(fl_rows *r, const fl_network *n, const char *folder,
                               const florin_context *ctx, florin_error *err)
 {
-    uint64_t memory = ctx && ctx->memory_bytes ? ctx->memory_bytes : (uint64_t)2 << 30;
+    uint64_t memory = fl_memory(ctx);
 
     r->categories = n->categories;
     r->numbers = fl_network_numbers(n);
