@@ -1,6 +1,6 @@
 /* Runs the SELECT, keeps its rows, and runs it again over cut logs to prove that no label is dated too early. */
 #include "task/sql_label.h"
-#include "task/sql_names.h"
+#include "task/sql_rows.h"
 #include "data/log_sql.h"
 #include "task/answer.h"
 #include <math.h>
@@ -26,7 +26,10 @@ typedef struct {
     fl_duck *db;
     fl_map64 name; /* hash of an event id or identifier -> 1 + row or entity */
     char *query;
-    florin_error *err;
+    fl_sql_where at;
+    uint32_t
+        cut; /* 0: the whole log, rows are kept. Else the log was cut at cut_us, and rows are held against those kept */
+    int64_t cut_us;
 } reader;
 
 static uint64_t key_of(const fl_task *t, uint64_t row, int64_t time_us)
@@ -47,17 +50,6 @@ void fl_sql_labels_free(fl_sql_labels *s)
     free(s);
 }
 
-static florin_status say(reader *r, florin_status st, const char *fmt, ...) FL_PRINTF(3, 4);
-static florin_status say(reader *r, florin_status st, const char *fmt, ...)
-{
-    char what[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
-    va_end(ap);
-    return fl_fail(r->err, st, "%s: label: sql: %s", r->t->sql_place, what);
-}
-
 /* The user's SELECT by itself, so that its errors speak of it; then inside one that gives columns and types. */
 static florin_status wrap(reader *r)
 {
@@ -66,31 +58,30 @@ static florin_status wrap(reader *r)
     static const char *const type[] = {"VARCHAR", "DOUBLE", "TIMESTAMP", "TIMESTAMP"};
     const char *const *want = r->t->per_event ? event : dates;
     uint32_t n = r->t->per_event ? 3 : 4;
-    size_t len = strlen(r->t->sql);
     fl_duck_result *res = NULL;
     florin_error why = {0};
     florin_status st = fl_duck_query(&res, r->db, r->t->sql, true, &why);
 
-    if (st) return say(r, st, "%.400s", why.message);
+    if (st) return fl_sql_fail(&r->at, st, "%.400s", why.message);
     for (uint32_t i = 0; i < n && !st; i++) {
         bool found = false;
         for (uint32_t c = 0; c < fl_duck_columns(res); c++)
             found |= !strcmp(fl_duck_column_name(res, c), want[i]);
         if (!found)
-            st = say(r, FLORIN_EINPUT, "no column `%s`: it must return %s", want[i],
-                     r->t->per_event ? "id, value, known_at" : "entity, date, value, known_at");
+            st = fl_sql_fail(&r->at, FLORIN_EINPUT, "no column `%s`: it must return %s", want[i],
+                             r->t->per_event ? "id, value, known_at"
+                                             : "entity, date, value, known_at");
     }
     fl_duck_result_free(res);
     if (st) return st;
-    while (len && strchr("; \t\r\n", r->t->sql[len - 1])) len--;
     fl_buf q = {0};
     fl_buf_puts(&q, "SELECT ");
     for (uint32_t i = 0; i < n; i++)
         fl_buf_printf(&q, "%sCAST(\"%s\" AS %s)", i ? ", " : "", want[i],
                       i == 1 && r->t->answer == FL_TASK_CLASS ? "VARCHAR" : type[i]);
-    fl_buf_printf(&q, " FROM (\n%.*s\n)", (int)len, r->t->sql);
+    fl_buf_printf(&q, " FROM (\n%.*s\n)", (int)fl_sql_length(r->t->sql), r->t->sql);
     r->query = q.data;
-    return q.failed ? say(r, FLORIN_ENOMEM, "out of memory") : FLORIN_OK;
+    return q.failed ? fl_sql_fail(&r->at, FLORIN_ENOMEM, "out of memory") : FLORIN_OK;
 }
 
 /* Has the entity an event before the moment? One that appears later is nobody's to predict. */
@@ -122,10 +113,10 @@ static florin_status read_class(reader *r, const fl_duck_result *res, uint64_t i
     uint32_t n = fl_classes_of(&s->classes, fl_category_hash(text, len));
     if (n == UINT32_MAX ||
         !fl_grow((void **)&s->class_text, &s->text_cap, n + 1, sizeof *s->class_text))
-        return say(r, FLORIN_ENOMEM, "out of memory");
+        return fl_sql_fail(&r->at, FLORIN_ENOMEM, "out of memory");
     if (n == s->texts) {
         s->class_text[n] = fl_strndup(text, len);
-        if (!s->class_text[n]) return say(r, FLORIN_ENOMEM, "out of memory");
+        if (!s->class_text[n]) return fl_sql_fail(&r->at, FLORIN_ENOMEM, "out of memory");
         s->texts++;
     }
     a->value = (float)n;
@@ -138,13 +129,14 @@ static florin_status read_value(reader *r, const fl_duck_result *res, uint64_t i
     if (r->t->answer == FL_TASK_CLASS) return read_class(r, res, i, a);
     double v = ((const double *)fl_duck_data(res, 1))[i];
     if (r->t->answer == FL_TASK_BINARY && v != 0 && v != 1)
-        return say(r, FLORIN_EINPUT,
-                   "value of '%.*s' is %g: only 0 and 1, true and false; for numbers say `is: "
-                   "number`",
-                   shown, a->name, isfinite(v) ? v : -1);
+        return fl_sql_fail(
+            &r->at, FLORIN_EINPUT,
+            "value of '%.*s' is %g: only 0 and 1, true and false; for numbers say `is: "
+            "number`",
+            shown, a->name, isfinite(v) ? v : -1);
     if (!isfinite(v) || fabs(v) > 1e30 || (r->t->answer == FL_TASK_TIME && v < 0))
-        return say(r, FLORIN_EINPUT, "value of '%.*s' is no %s", shown, a->name,
-                   r->t->answer == FL_TASK_TIME ? "time in days" : "number");
+        return fl_sql_fail(&r->at, FLORIN_EINPUT, "value of '%.*s' is no %s", shown, a->name,
+                           r->t->answer == FL_TASK_TIME ? "time in days" : "number");
     a->value = (float)v;
     return FLORIN_OK;
 }
@@ -154,20 +146,20 @@ static florin_status read_answer(reader *r, const fl_duck_result *res, uint64_t 
     const fl_task *t = r->t;
     *a = (answer){.name = "", .row = UINT64_MAX};
     if (fl_duck_null(res, 0, i))
-        return say(r, FLORIN_EINPUT, "%s is NULL", t->per_event ? "id" : "entity");
+        return fl_sql_fail(&r->at, FLORIN_EINPUT, "%s is NULL", t->per_event ? "id" : "entity");
     a->name = fl_duck_text(res, 0, i, &a->len);
     int shown = a->len > 60 ? 60 : (int)a->len;
     if (fl_duck_null(res, 1, i)) return FLORIN_OK;
     florin_status st = read_value(r, res, i, shown, a);
     if (st) return st;
     if (fl_duck_null(res, 2, i) || (!t->per_event && fl_duck_null(res, 3, i)))
-        return say(r, FLORIN_EINPUT, "%s of '%.*s' is NULL",
-                   fl_duck_null(res, 2, i) ? "known_at" : "date", shown, a->name);
+        return fl_sql_fail(&r->at, FLORIN_EINPUT, "%s of '%.*s' is NULL",
+                           fl_duck_null(res, 2, i) ? "known_at" : "date", shown, a->name);
     const uint32_t *at = fl_map64_find(&r->name, fl_sql_name(a->name, a->len));
     if (!at) {
         if (t->per_event) return FLORIN_OK; /* another type of event */
-        return say(r, FLORIN_EINPUT, "the log has no %s '%.*s'",
-                   fl_log_schema(r->log)->kind[t->kind].name, shown, a->name);
+        return fl_sql_fail(&r->at, FLORIN_EINPUT, "the log has no %s '%.*s'",
+                           fl_log_schema(r->log)->kind[t->kind].name, shown, a->name);
     }
     uint64_t row = *at - 1;
     a->known_us = ((const int64_t *)fl_duck_data(res, 2))[i];
@@ -183,18 +175,19 @@ static florin_status keep(reader *r, const answer *a)
     bool inserted;
     int shown = a->len > 60 ? 60 : (int)a->len;
     if (a->known_us < a->time_us)
-        return say(r, FLORIN_ELEAK,
-                   "'%.*s' has a label that is known_at before the moment it is predicted at: a "
-                   "label comes later",
-                   shown, a->name);
+        return fl_sql_fail(
+            &r->at, FLORIN_ELEAK,
+            "'%.*s' has a label that is known_at before the moment it is predicted at: a "
+            "label comes later",
+            shown, a->name);
     uint32_t *v = fl_map64_insert(&s->at, key_of(r->t, a->row, a->time_us), &inserted);
     if (v && !inserted)
-        return say(r, FLORIN_EINPUT, "two rows for '%.*s'%s: one each", shown, a->name,
-                   r->t->per_event ? "" : " at one date");
+        return fl_sql_fail(&r->at, FLORIN_EINPUT, "two rows for '%.*s'%s: one each", shown, a->name,
+                           r->t->per_event ? "" : " at one date");
     if (!v || !fl_grow((void **)&s->value, &s->cap[0], s->n + 1, sizeof *s->value) ||
         !fl_grow((void **)&s->known_us, &s->cap[1], s->n + 1, sizeof *s->known_us) ||
         !fl_grow((void **)&s->checked, &s->cap[2], s->n + 1, sizeof *s->checked))
-        return say(r, FLORIN_ENOMEM, "out of memory");
+        return fl_sql_fail(&r->at, FLORIN_ENOMEM, "out of memory");
     *v = (uint32_t)s->n + 1;
     s->value[s->n] = a->value;
     s->known_us[s->n] = a->known_us;
@@ -202,41 +195,38 @@ static florin_status keep(reader *r, const answer *a)
     return FLORIN_OK;
 }
 
-/* cut 0: the whole log, rows are kept. Else the log was cut at at_us, and rows are held against those kept. */
+static florin_status one_row(void *self, const fl_duck_result *res, uint64_t i)
+{
+    reader *r = self;
+    fl_sql_labels *s = r->s;
+    answer a;
+    florin_status st = read_answer(r, res, i, &a);
+
+    if (st || a.row == UINT64_MAX) return st;
+    if (!r->cut) return keep(r, &a);
+    const uint32_t *v = fl_map64_find(&s->at, key_of(r->t, a.row, a.time_us));
+    if (v && s->known_us[*v - 1] <= r->cut_us && s->value[*v - 1] == a.value)
+        s->checked[*v - 1] = r->cut;
+    return FLORIN_OK;
+}
+
 static florin_status run(reader *r, uint32_t cut, int64_t at_us)
 {
     fl_sql_labels *s = r->s;
-    fl_duck_result *res = NULL;
-    uint64_t rows = 1;
-    florin_error why = {0};
-    florin_status st = fl_duck_query(&res, r->db, r->query, true, &why);
-    if (st) return say(r, st, "%.400s", why.message);
-    while (!st && rows) {
-        st = fl_duck_next(res, &rows, &why);
-        if (st) st = say(r, st, "%.400s", why.message);
-        for (uint64_t i = 0; i < rows && !st; i++) {
-            answer a;
-            st = read_answer(r, res, i, &a);
-            if (st || a.row == UINT64_MAX) continue;
-            if (!cut) {
-                st = keep(r, &a);
-                continue;
-            }
-            const uint32_t *v = fl_map64_find(&s->at, key_of(r->t, a.row, a.time_us));
-            if (v && s->known_us[*v - 1] <= at_us && s->value[*v - 1] == a.value)
-                s->checked[*v - 1] = cut;
-        }
-    }
-    fl_duck_result_free(res);
+
+    r->cut = cut;
+    r->cut_us = at_us;
+    florin_status st = fl_sql_each(&r->at, r->db, r->query, one_row, r);
     for (size_t i = 0; cut && i < s->n && !st; i++) {
         if (s->known_us[i] > at_us || s->checked[i] == cut) continue;
         char known[32], then[32];
         fl_time_format(s->known_us[i], known);
         fl_time_format(at_us, then);
-        st = say(r, FLORIN_ELEAK,
-                 "a label that is said to be known at %s comes out differently from the log as it "
-                 "stood at %s: its known_at is too early for what it rests on",
-                 known, then);
+        st =
+            fl_sql_fail(&r->at, FLORIN_ELEAK,
+                        "a label that is said to be known at %s comes out differently from the log "
+                        "as it stood at %s: its known_at is too early for what it rests on",
+                        known, then);
     }
     return st;
 }
@@ -244,7 +234,8 @@ static florin_status run(reader *r, uint32_t cut, int64_t at_us)
 florin_status fl_sql_labels_read(fl_sql_labels **out, const fl_task *t, const fl_log *log,
                                  const florin_context *ctx, florin_error *err)
 {
-    reader r = {.s = fl_calloc(1, sizeof *r.s), .t = t, .log = log, .err = err};
+    reader r = {
+        .s = fl_calloc(1, sizeof *r.s), .t = t, .log = log, .at = {t->sql_place, "label", err}};
     florin_status st = FLORIN_OK;
 
     *out = NULL;
@@ -255,7 +246,7 @@ florin_status fl_sql_labels_read(fl_sql_labels **out, const fl_task *t, const fl
     if (!st) st = fl_sql_names(&r.name, t, log, err);
     if (!st) st = wrap(&r);
     if (!st) st = run(&r, 0, INT64_MAX);
-    if (!st && !r.s->n) st = say(&r, FLORIN_EINPUT, "it returned no label");
+    if (!st && !r.s->n) st = fl_sql_fail(&r.at, FLORIN_EINPUT, "it returned no label");
     /* From the last cut to the first, as the tables only shrink. */
     for (uint32_t j = t->validates + t->tests; j-- > 0 && !st;) {
         st = fl_log_sql_cut(r.db, t->period[j].from_us, err);
