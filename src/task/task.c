@@ -1,19 +1,12 @@
 /* Task files. Every name is checked against the schema, every period against the others. */
-#include "task/task.h"
+#include "task/task_inside.h"
 #include "base/file.h"
-#include "base/yaml.h"
 #include <math.h>
 #include <stdio.h>
 
-typedef struct {
-    const fl_schema *s;
-    fl_task *t;
-    florin_error *err;
-} loader;
-
 /* "no event type 'x' in the log; it has: a, b" */
-static florin_status unknown(loader *l, const fl_yaml *y, const char *what, const char *name,
-                             const char *const *have, size_t n)
+static florin_status unknown(fl_task_loader *l, const fl_yaml *y, const char *what,
+                             const char *name, const char *const *have, size_t n)
 {
     fl_buf all = {0};
     const char *near = fl_nearest(name, have, n);
@@ -28,36 +21,34 @@ static florin_status unknown(loader *l, const fl_yaml *y, const char *what, cons
     return st;
 }
 
-typedef enum { TYPES, MARKS, KINDS, LABELS, CATEGORIES } table;
-
-/* Position of a name in one of the schema's tables; *st tells why it is -1. */
-static int named(loader *l, const fl_yaml *y, table which, const char *name, florin_status *st)
+int fl_task_named(fl_task_loader *l, const fl_yaml *y, fl_task_table which, const char *name,
+                  florin_status *st)
 {
     static const char *const what[] = {"event type", "mark", "entity kind", "label",
                                        "category field"};
     const fl_schema *s = l->s;
     const char *have[FL_CATEGORIES_MAX] = {NULL};
-    uint32_t n = which == TYPES    ? s->sources
-                 : which == MARKS  ? s->marks
-                 : which == KINDS  ? s->kinds
-                 : which == LABELS ? s->labels
-                                   : s->categories;
+    uint32_t n = which == FL_TASK_TYPES    ? s->sources
+                 : which == FL_TASK_MARKS  ? s->marks
+                 : which == FL_TASK_KINDS  ? s->kinds
+                 : which == FL_TASK_LABELS ? s->labels
+                                           : s->categories;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        if (which == TYPES && s->source[i].label_of >= 0) continue;
-        have[kept] = which == TYPES    ? s->source[i].name
-                     : which == MARKS  ? s->mark[i].name
-                     : which == KINDS  ? s->kind[i].name
-                     : which == LABELS ? s->label[i].name
-                                       : s->category[i].name;
+        if (which == FL_TASK_TYPES && s->source[i].label_of >= 0) continue;
+        have[kept] = which == FL_TASK_TYPES    ? s->source[i].name
+                     : which == FL_TASK_MARKS  ? s->mark[i].name
+                     : which == FL_TASK_KINDS  ? s->kind[i].name
+                     : which == FL_TASK_LABELS ? s->label[i].name
+                                               : s->category[i].name;
         if (!strcmp(have[kept++], name)) return (int)i;
     }
     *st = unknown(l, y, what[which], name, have, kept);
     return -1;
 }
 
-static florin_status rule_values(loader *l, const fl_yaml *y, fl_event_rule *r)
+static florin_status rule_values(fl_task_loader *l, const fl_yaml *y, fl_event_rule *r)
 {
     florin_status st = FLORIN_OK;
 
@@ -69,7 +60,7 @@ static florin_status rule_values(loader *l, const fl_yaml *y, fl_event_rule *r)
         const fl_yaml *v = y->item[i];
         if (v->kind != FL_YAML_SCALAR)
             return fl_yaml_fail(v, l->err, "where: %.64s: needs one value", y->key[i]);
-        int field = named(l, v, CATEGORIES, y->key[i], &st);
+        int field = fl_task_named(l, v, FL_TASK_CATEGORIES, y->key[i], &st);
         if (st) return st;
         r->field[i] = (uint8_t)field;
         r->value[i] = fl_category_hash(v->text, strlen(v->text));
@@ -78,7 +69,7 @@ static florin_status rule_values(loader *l, const fl_yaml *y, fl_event_rule *r)
     return st;
 }
 
-static florin_status rule_amount(loader *l, const fl_yaml *y, fl_event_rule *r)
+static florin_status rule_amount(fl_task_loader *l, const fl_yaml *y, fl_event_rule *r)
 {
     double amount = NAN, scale = pow(10, fl_currency_exponent(l->s->currency));
     florin_status st = fl_yaml_num(y, "amount_from", &amount, l->err);
@@ -90,16 +81,14 @@ static florin_status rule_amount(loader *l, const fl_yaml *y, fl_event_rule *r)
     return FLORIN_OK;
 }
 
-/* The keys of an event rule inside a map that may hold others too (which the caller has checked). */
-#define RULE_KEYS "event", "with", "without", "where", "amount_from"
-static florin_status event_rule(loader *l, const fl_yaml *y, fl_event_rule *r)
+florin_status fl_task_event_rule(fl_task_loader *l, const fl_yaml *y, fl_event_rule *r)
 {
     const char *event = NULL, *with = NULL, *without = NULL;
     florin_status st = FLORIN_OK;
 
     *r = (fl_event_rule){.type = -1, .mark = -1, .amount_from = FL_AMOUNT_NONE};
     if (y->kind == FL_YAML_SCALAR) {
-        r->type = named(l, y, TYPES, y->text, &st);
+        r->type = fl_task_named(l, y, FL_TASK_TYPES, y->text, &st);
         return st;
     }
     st = fl_yaml_str(y, "event", &event, l->err);
@@ -108,24 +97,25 @@ static florin_status event_rule(loader *l, const fl_yaml *y, fl_event_rule *r)
     if (!st && with && without)
         st = fl_yaml_fail(y, l->err, "`with` and `without` together: one mark at a time");
     const char *mark = with ? with : without;
-    if (!st && event) r->type = named(l, fl_yaml_get(y, "event"), TYPES, event, &st);
+    if (!st && event)
+        r->type = fl_task_named(l, fl_yaml_get(y, "event"), FL_TASK_TYPES, event, &st);
     if (!st && mark)
-        r->mark = named(l, fl_yaml_get(y, with ? "with" : "without"), MARKS, mark, &st);
+        r->mark =
+            fl_task_named(l, fl_yaml_get(y, with ? "with" : "without"), FL_TASK_MARKS, mark, &st);
     r->without = without != NULL;
     if (!st) st = rule_values(l, fl_yaml_get(y, "where"), r);
     return st ? st : rule_amount(l, y, r);
 }
 
-static int kind_named(loader *l, const fl_yaml *y, const char *key, florin_status *st)
+int fl_task_kind_named(fl_task_loader *l, const fl_yaml *y, const char *key, florin_status *st)
 {
     const char *name = NULL;
     *st = fl_yaml_str(y, key, &name, l->err);
     if (*st || !name) return -1;
-    return named(l, fl_yaml_get(y, key), KINDS, name, st);
+    return fl_task_named(l, fl_yaml_get(y, key), FL_TASK_KINDS, name, st);
 }
 
-/* A time of 0 to 100 years: sums of a date and a few of these can't overflow. */
-static florin_status span(loader *l, const fl_yaml *y, const char *key, int64_t *us)
+florin_status fl_task_span(fl_task_loader *l, const fl_yaml *y, const char *key, int64_t *us)
 {
     int64_t v = *us;
     florin_status st = fl_yaml_duration(y, key, &v, l->err);
@@ -138,7 +128,7 @@ static florin_status span(loader *l, const fl_yaml *y, const char *key, int64_t 
 
 /* --- periods --- */
 
-static florin_status one_period(loader *l, const fl_yaml *y, const char *key, bool open,
+static florin_status one_period(fl_task_loader *l, const fl_yaml *y, const char *key, bool open,
                                 fl_period *p)
 {
     static const char *const known[] = {"from", "to", "at"};
@@ -166,7 +156,7 @@ static florin_status one_period(loader *l, const fl_yaml *y, const char *key, bo
 }
 
 /* One period or a list of them, in order of time. */
-static florin_status periods(loader *l, const fl_yaml *top, const char *key, fl_period *p,
+static florin_status periods(fl_task_loader *l, const fl_yaml *top, const char *key, fl_period *p,
                              uint32_t *n)
 {
     const fl_yaml *y = fl_yaml_get(top, key);
@@ -219,7 +209,7 @@ void fl_task_shift(fl_task *t, int64_t by)
     t->drop_since_us = shifted(t->drop_since_us, by);
 }
 
-static florin_status late_label(loader *l, const fl_yaml *y, int64_t over)
+static florin_status late_label(fl_task_loader *l, const fl_yaml *y, int64_t over)
 {
     (void)fl_yaml_fail(y, l->err,
                        "train: the label of its last date is known only after a judged period "
@@ -229,7 +219,7 @@ static florin_status late_label(loader *l, const fl_yaml *y, int64_t over)
     return FLORIN_ELEAK;
 }
 
-static florin_status check_train(loader *l, const fl_yaml *top)
+static florin_status check_train(fl_task_loader *l, const fl_yaml *top)
 {
     fl_task *t = l->t;
     const fl_yaml *y = fl_yaml_get(top, "train");
@@ -253,12 +243,12 @@ static florin_status check_train(loader *l, const fl_yaml *top)
     return known > first ? late_label(l, y, known - first) : FLORIN_OK;
 }
 
-static florin_status all_periods(loader *l, const fl_yaml *top)
+static florin_status all_periods(fl_task_loader *l, const fl_yaml *top)
 {
     fl_task *t = l->t;
     const fl_yaml *train = fl_yaml_get(top, "train"), *test = fl_yaml_get(top, "test"),
                   *validate = fl_yaml_get(top, "validate");
-    florin_status st = span(l, top, "gap", &t->gap_us);
+    florin_status st = fl_task_span(l, top, "gap", &t->gap_us);
 
     if (st) return st;
     if (!test)
@@ -296,246 +286,18 @@ static florin_status all_periods(loader *l, const fl_yaml *top)
     return st ? st : check_train(l, top);
 }
 
-/* --- moments, population, label --- */
+/* --- moments, population --- */
 
-/* Words of `is` behind a SELECT or an outcome. */
-static const struct {
-    const char *word;
-    fl_outcome_is is;
-    fl_task_answer answer;
-} WORDS[] = {{"present", FL_IS_PRESENT, FL_TASK_BINARY}, {"absent", FL_IS_ABSENT, FL_TASK_BINARY},
-             {"sum", FL_IS_SUM, FL_TASK_NUMBER},         {"count", FL_IS_COUNT, FL_TASK_NUMBER},
-             {"amount", FL_IS_AMOUNT, FL_TASK_NUMBER},   {"time", FL_IS_TIME, FL_TASK_TIME},
-             {"class", FL_IS_CLASS, FL_TASK_CLASS},      {"items", FL_IS_ITEMS, FL_TASK_ITEMS}};
-
-static florin_status outcome_word(loader *l, const fl_yaml *y)
-{
-    const char *is = "present";
-    florin_status st = fl_yaml_str(y, "is", &is, l->err);
-
-    for (size_t i = 0; !st && i < FL_LEN(WORDS); i++) {
-        if (strcmp(is, WORDS[i].word)) continue;
-        l->t->is = WORDS[i].is;
-        l->t->answer = WORDS[i].answer;
-        return FLORIN_OK;
-    }
-    return st ? st
-              : fl_yaml_fail(
-                    fl_yaml_get(y, "is"), l->err,
-                    "label: `is` is present, absent, sum, count, amount, time, class or items");
-}
-
-/* `of: FIELD`, for a class or items. */
-static florin_status class_field(loader *l, const fl_yaml *y)
-{
-    const fl_yaml *of = fl_yaml_get(y, "of");
-    florin_status st = FLORIN_OK;
-
-    if (l->t->is != FL_IS_CLASS && l->t->is != FL_IS_ITEMS)
-        return of ? fl_yaml_fail(of, l->err, "label: of: only with `is: class` or `is: items`")
-                  : st;
-    if (!of || of->kind != FL_YAML_SCALAR)
-        return fl_yaml_fail(of ? of : y, l->err,
-                            "label: `is: %s` needs `of: FIELD`, a category of the schema",
-                            l->t->is == FL_IS_ITEMS ? "items" : "class");
-    l->t->of = named(l, of, CATEGORIES, of->text, &st);
-    return st;
-}
-
-/* `group: FIELD` of items: what one basket's events share. */
-static florin_status items_group(loader *l, const fl_yaml *y)
-{
-    const fl_yaml *group = fl_yaml_get(y, "group");
-    florin_status st = FLORIN_OK;
-
-    if (l->t->is != FL_IS_ITEMS)
-        return group ? fl_yaml_fail(group, l->err, "label: group: only with `is: items`") : st;
-    if (l->t->per_event || *l->t->folds)
-        return fl_yaml_fail(y, l->err,
-                            "label: `is: items` is for entities at dates, judged by time: moments "
-                            "{entity: KIND, every: 7d}, and no `folds`");
-    if (!group) return st;
-    if (group->kind != FL_YAML_SCALAR)
-        return fl_yaml_fail(group, l->err, "label: group: a category field of the schema");
-    l->t->group = named(l, group, CATEGORIES, group->text, &st);
-    return st;
-}
-
-static florin_status label_names(loader *l, const fl_yaml *top, const fl_yaml *y)
-{
-    fl_task *t = l->t;
-    florin_status st = FLORIN_OK;
-
-    if (!t->per_event)
-        return fl_yaml_fail(y ? y : top, l->err,
-                            "label: needs {event: TYPE, within: 30d, is: present or absent}, or "
-                            "{sql: SELECT ...}");
-    if (!y && l->s->risk_label >= 0) {
-        t->label = l->s->risk_label;
-        return FLORIN_OK;
-    }
-    if (!y) return fl_yaml_fail(top, l->err, "label: missing, and the log has none");
-    t->label = named(l, y, LABELS, y->text, &st);
-    return st;
-}
-
-/* The text under `sql` of the map y, and the place of it, "file:line", for messages. */
-static florin_status select_of(loader *l, const fl_yaml *y, const char *key, char *out, size_t size,
-                               char place[128])
-{
-    const char *sql = NULL;
-    florin_status st = fl_yaml_str(y, "sql", &sql, l->err);
-
-    if (st) return st;
-    if (!sql || !*sql || strlen(sql) >= size)
-        return fl_yaml_fail(y, l->err, "%s: sql: a SELECT of at most %zu characters", key,
-                            size - 1);
-    memcpy(out, sql, strlen(sql) + 1);
-    const fl_yaml *at = fl_yaml_get(y, "sql");
-    const char *slash = strlen(at->file) > 100 ? strrchr(at->file, '/') : NULL;
-    snprintf(place, 128, "%.100s:%u", slash ? slash + 1 : at->file, at->line);
-    return FLORIN_OK;
-}
-
-static florin_status features(loader *l, const fl_yaml *y)
-{
-    static const char *const known[] = {"sql"};
-    if (!y) return FLORIN_OK;
-    if (y->kind != FL_YAML_MAP) return fl_yaml_fail(y, l->err, "features: needs {sql: SELECT ...}");
-    florin_status st = fl_yaml_only(y, known, 1, l->err);
-    if (st) return st;
-    if (!*l->t->folds)
-        return fl_yaml_fail(y, l->err,
-                            "features: only with `folds`, on tables without a clock: a SELECT sees "
-                            "the whole log, so by time it would see the future of what is learnt "
-                            "from");
-    return select_of(l, y, "features", l->t->features, sizeof l->t->features, l->t->features_place);
-}
-
-static florin_status label_sql(loader *l, const fl_yaml *y)
-{
-    static const char *const known[] = {"sql", "is"};
-    const char *is = "yes or no";
-    florin_status st = fl_yaml_only(y, known, 2, l->err);
-
-    if (!st) st = fl_yaml_str(y, "is", &is, l->err);
-    if (st) return st;
-    if (fl_yaml_get(y, "is") && strcmp(is, "number") && strcmp(is, "class") && strcmp(is, "time"))
-        return fl_yaml_fail(fl_yaml_get(y, "is"), l->err,
-                            "label: `is` of a SELECT is number, time (days) or class; without it 0 "
-                            "and 1");
-    l->t->answer = !strcmp(is, "number")  ? FL_TASK_NUMBER
-                   : !strcmp(is, "class") ? FL_TASK_CLASS
-                   : !strcmp(is, "time")  ? FL_TASK_TIME
-                                          : FL_TASK_BINARY;
-    return select_of(l, y, "label", l->t->sql, sizeof l->t->sql, l->t->sql_place);
-}
-
-/* {mark: M} or {field: F}: what the judged event itself turns out to be. A field must be one that is no input. */
-static florin_status label_own(loader *l, const fl_yaml *y)
-{
-    static const char *const known[] = {"mark", "field"};
-    const fl_yaml *mark = fl_yaml_get(y, "mark"), *field = fl_yaml_get(y, "field");
-    fl_task *t = l->t;
-    florin_status st = fl_yaml_only(y, known, 2, l->err);
-
-    if (st) return st;
-    if (!t->per_event || (mark && field))
-        return fl_yaml_fail(y, l->err,
-                            "label: {mark: M} or {field: F}, of the event that is judged: for "
-                            "moments {event: TYPE}");
-    t->own = true;
-    if ((mark ? mark : field)->kind != FL_YAML_SCALAR)
-        return fl_yaml_fail(mark ? mark : field, l->err, "label: a name");
-    if (mark) {
-        t->own_mark = named(l, mark, MARKS, mark->text, &st);
-        return st;
-    }
-    t->answer = FL_TASK_CLASS;
-    t->of = named(l, field, CATEGORIES, field->text, &st);
-    if (!st && !l->s->category[t->of].after)
-        return fl_yaml_fail(field, l->err,
-                            "label: field: %s is known when the event is judged and is an input: "
-                            "only a field with `after: true` in the schema can be predicted",
-                            field->text);
-    return st;
-}
-
-static florin_status label_outcome(loader *l, const fl_yaml *y)
-{
-    static const char *const known[] = {"within", "is", "of", "group", "entity", RULE_KEYS};
-    fl_task *t = l->t;
-    florin_status st = fl_yaml_only(y, known, FL_LEN(known), l->err);
-
-    t->has_outcome = true;
-    if (!st) st = event_rule(l, y, &t->outcome);
-    if (!st) st = span(l, y, "within", &t->horizon_us);
-    if (!st) st = outcome_word(l, y);
-    if (!st) st = class_field(l, y);
-    if (!st) st = items_group(l, y);
-    if (!st) t->outcome_kind = kind_named(l, y, "entity", &st);
-    if (st) return st;
-    if (t->horizon_us <= 0 && (t->is != FL_IS_ITEMS || fl_yaml_get(y, "within")))
-        return fl_yaml_fail(y, l->err, "label: needs `within:`, the time that is looked ahead");
-    if (!t->per_event && t->outcome_kind >= 0 && t->outcome_kind != t->kind)
-        return fl_yaml_fail(fl_yaml_get(y, "entity"), l->err,
-                            "label: entity: the moments' own is meant; leave this out");
-    if (t->outcome_kind < 0)
-        t->outcome_kind = t->per_event ? fl_schema_role(l->s, FL_ROLE_PAYER) : t->kind;
-    if (t->outcome_kind < 0)
-        return fl_yaml_fail(y, l->err, "label: needs `entity:`, the log has no payer");
-    return FLORIN_OK;
-}
-
-/* {is: alike, of: FIELD}: do the nearest neighbours share the value? {is: same}: does one half of a history find the other? */
-static florin_status label_alike(loader *l, const fl_yaml *y, bool same)
-{
-    static const char *const known[] = {"is", "of"};
-    const fl_yaml *of = fl_yaml_get(y, "of");
-    fl_task *t = l->t;
-    florin_status st = fl_yaml_only(y, known, same ? 1 : 2, l->err);
-
-    if (st) return st;
-    if (t->per_event || *t->folds)
-        return fl_yaml_fail(
-            y, l->err, "label: `is: %s` is for entities: moments {entity: KIND}, and no `folds`",
-            same ? "same" : "alike");
-    t->answer = FL_TASK_ALIKE;
-    if (same) return FLORIN_OK;
-    if (!of || of->kind != FL_YAML_SCALAR)
-        return fl_yaml_fail(of ? of : y, l->err,
-                            "label: `is: alike` needs `of: FIELD`, a category of the schema");
-    t->of = named(l, of, CATEGORIES, of->text, &st);
-    return st;
-}
-
-static florin_status label(loader *l, const fl_yaml *top)
-{
-    const fl_yaml *y = fl_yaml_get(top, "label");
-    florin_status st = span(l, top, "label_delay", &l->t->label_delay_us);
-
-    if (st) return st;
-    if (y && y->kind == FL_YAML_LIST) return fl_yaml_fail(y, l->err, "label: one, not a list");
-    if (!y || y->kind == FL_YAML_SCALAR) return label_names(l, top, y);
-    if (fl_yaml_get(y, "sql")) return label_sql(l, y);
-    const fl_yaml *is = fl_yaml_get(y, "is");
-    bool same = is && is->kind == FL_YAML_SCALAR && !strcmp(is->text, "same");
-    if (same || (is && is->kind == FL_YAML_SCALAR && !strcmp(is->text, "alike")))
-        return label_alike(l, y, same);
-    bool own = fl_yaml_get(y, "mark") || (fl_yaml_get(y, "field") && !fl_yaml_get(y, "event"));
-    return own ? label_own(l, y) : label_outcome(l, y);
-}
-
-static florin_status at_dates(loader *l, const fl_yaml *top, const fl_yaml *m)
+static florin_status at_dates(fl_task_loader *l, const fl_yaml *top, const fl_yaml *m)
 {
     static const char *const known[] = {"entity", "every"}, *const population[] = {"active"},
-                             *const active_keys[] = {"within", RULE_KEYS};
+                             *const active_keys[] = {"within", FL_TASK_RULE_KEYS};
     fl_task *t = l->t;
     florin_status st = fl_yaml_only(m, known, 2, l->err);
 
-    if (!st) t->kind = kind_named(l, m, "entity", &st);
+    if (!st) t->kind = fl_task_kind_named(l, m, "entity", &st);
     t->step_us = FL_DAY_US * 7;
-    if (!st) st = span(l, m, "every", &t->step_us);
+    if (!st) st = fl_task_span(l, m, "every", &t->step_us);
     if (!st && t->step_us <= 0)
         st = fl_yaml_fail(fl_yaml_get(m, "every"), l->err, "moments: `every` must be above 0");
     if (st) return st;
@@ -545,16 +307,16 @@ static florin_status at_dates(loader *l, const fl_yaml *top, const fl_yaml *m)
     if (st || !active) return st;
     if (active->kind == FL_YAML_MAP)
         st = fl_yaml_only(active, active_keys, FL_LEN(active_keys), l->err);
-    if (!st) st = event_rule(l, active, &t->active);
-    if (!st && active->kind == FL_YAML_MAP) st = span(l, active, "within", &t->active_us);
+    if (!st) st = fl_task_event_rule(l, active, &t->active);
+    if (!st && active->kind == FL_YAML_MAP) st = fl_task_span(l, active, "within", &t->active_us);
     if (!st && t->active_us <= 0)
         st = fl_yaml_fail(active, l->err, "population: `within` must be above 0");
     return st;
 }
 
-static florin_status moments(loader *l, const fl_yaml *top)
+static florin_status moments(fl_task_loader *l, const fl_yaml *top)
 {
-    static const char *const known[] = {RULE_KEYS};
+    static const char *const known[] = {FL_TASK_RULE_KEYS};
     const fl_yaml *m = fl_yaml_get(top, "moments");
 
     if (!m || m->kind != FL_YAML_MAP)
@@ -566,12 +328,12 @@ static florin_status moments(loader *l, const fl_yaml *top)
         return fl_yaml_fail(fl_yaml_get(top, "population"), l->err,
                             "population: for entities at dates; events are chosen by `moments`");
     florin_status st = fl_yaml_only(m, known, FL_LEN(known), l->err);
-    return st ? st : event_rule(l, m, &l->t->moment);
+    return st ? st : fl_task_event_rule(l, m, &l->t->moment);
 }
 
 /* --- the rest --- */
 
-static florin_status removal(loader *l, const fl_yaml *y)
+static florin_status removal(fl_task_loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"entity", "since", "lag"};
     fl_task *t = l->t;
@@ -579,7 +341,7 @@ static florin_status removal(loader *l, const fl_yaml *y)
 
     if (!y) return FLORIN_OK;
     florin_status st = fl_yaml_only(y, known, 3, l->err);
-    if (!st) t->drop_kind = kind_named(l, y, "entity", &st);
+    if (!st) t->drop_kind = fl_task_kind_named(l, y, "entity", &st);
     if (!st && (t->drop_kind < 0 || !t->per_event || t->label < 0))
         st = fl_yaml_fail(y, l->err,
                           "removal: needs `entity: KIND`, in a task of events with a label of the "
@@ -590,14 +352,14 @@ static florin_status removal(loader *l, const fl_yaml *y)
                           "removal: since: missing; a date, or a time before each judged period "
                           "(14d)");
     if (!st && fl_duration_parse(since, &t->drop_before_us))
-        st = span(l, y, "since", &t->drop_before_us);
+        st = fl_task_span(l, y, "since", &t->drop_before_us);
     else if (!st) st = fl_yaml_time(y, "since", &t->drop_since_us, l->err);
-    if (!st) st = span(l, y, "lag", &t->drop_lag_us);
+    if (!st) st = fl_task_span(l, y, "lag", &t->drop_lag_us);
     return st;
 }
 
 /* A number or a list of numbers in (0, most]; absent: the default stays. */
-static florin_status numbers(loader *l, const fl_yaml *top, const char *key, double most,
+static florin_status numbers(fl_task_loader *l, const fl_yaml *top, const char *key, double most,
                              bool whole, double *out, uint32_t *n)
 {
     const fl_yaml *y = fl_yaml_get(top, key);
@@ -620,7 +382,7 @@ static florin_status numbers(loader *l, const fl_yaml *top, const char *key, dou
     return FLORIN_OK;
 }
 
-static florin_status metrics(loader *l, const fl_yaml *y)
+static florin_status metrics(fl_task_loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"precision_at", "card_precision", "recall_at_fpr",
                                         "money_at"};
@@ -642,7 +404,7 @@ static florin_status metrics(loader *l, const fl_yaml *y)
     return st;
 }
 
-static florin_status costs(loader *l, const fl_yaml *y)
+static florin_status costs(fl_task_loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {"miss", "alert"};
     fl_task *t = l->t;
@@ -655,7 +417,8 @@ static florin_status costs(loader *l, const fl_yaml *y)
     return st;
 }
 
-static florin_status text(loader *l, const fl_yaml *y, const char *key, char *out, size_t size)
+static florin_status text(fl_task_loader *l, const fl_yaml *y, const char *key, char *out,
+                          size_t size)
 {
     const char *value = NULL;
     florin_status st = fl_yaml_str(y, key, &value, l->err);
@@ -668,7 +431,7 @@ static florin_status text(loader *l, const fl_yaml *y, const char *key, char *ou
     return FLORIN_OK;
 }
 
-static florin_status heading(loader *l, const fl_yaml *y)
+static florin_status heading(fl_task_loader *l, const fl_yaml *y)
 {
     static const char *const known[] = {
         "florin_task", "name",        "data",     "about",    "moments", "population",
@@ -707,7 +470,7 @@ static florin_status heading(loader *l, const fl_yaml *y)
 }
 
 /* Of a yes or no it is an input, which the model names (trivial.c); else what is reported beside ours in any case. */
-static florin_status check_baseline(loader *l, const fl_yaml *y)
+static florin_status check_baseline(fl_task_loader *l, const fl_yaml *y)
 {
     static const char *const items[] = {"own_global", "user_knn", "global"};
     const char *name = l->t->baseline;
@@ -723,16 +486,16 @@ static florin_status check_baseline(loader *l, const fl_yaml *y)
     return fl_yaml_fail(y, l->err, "baseline: prior, where the label is not yes or no");
 }
 
-static florin_status load(loader *l, const fl_yaml *y)
+static florin_status load(fl_task_loader *l, const fl_yaml *y)
 {
     florin_status st = heading(l, y);
 
     if (!st) st = moments(l, y);
-    if (!st) st = label(l, y);
-    if (!st) st = features(l, fl_yaml_get(y, "features"));
+    if (!st) st = fl_task_label(l, y);
+    if (!st) st = fl_task_features(l, fl_yaml_get(y, "features"));
     if (!st) st = all_periods(l, y);
     if (!st) st = removal(l, fl_yaml_get(y, "removal"));
-    if (!st) l->t->cluster = kind_named(l, y, "cluster", &st);
+    if (!st) l->t->cluster = fl_task_kind_named(l, y, "cluster", &st);
     if (!st) st = costs(l, fl_yaml_get(y, "cost"));
     if (!st && !strcmp(l->t->head, "surprise") &&
         (!l->t->per_event || l->t->answer != FL_TASK_BINARY))
@@ -766,7 +529,7 @@ florin_status fl_task_parse(fl_task *out, const char *body, size_t n, const char
 {
     fl_arena *arena = fl_arena_new(16384);
     fl_yaml *y = NULL;
-    loader l = {schema, out, err};
+    fl_task_loader l = {schema, out, err};
 
     memset(out, 0, sizeof *out);
     out->kind = out->drop_kind = out->cluster = out->label = out->outcome_kind = -1;
