@@ -12,8 +12,6 @@ fit() {
     "$florin" fit "$scratch/log" --task "$2" --seed "$3" --draws 500 --quiet --out "$scratch/none" \
         --report "$scratch/$1_$3.json" --scores "$scratch/$1_$3.csv" >/dev/null
 }
-# figure NAME PATH: mean over the seeds
-figure() { for seed in 0 1 2; do number "$scratch/$1_$seed.json" "$2"; done | mean; }
 # difference OURS.csv PEER.csv NAME WORDS: of average precision, to $scratch/NAME.paired, and said
 difference() {
     "$paired" "$1" score "$2" gbdt_neighbours 500 >"$scratch/$3.paired"
@@ -36,7 +34,7 @@ for seed in 0 1 2; do
 done
 fit fold "$scratch/fold.yaml" 0
 printf 'without the SELECT, trees on the fold alone: AP %.4f\n' "$(number "$scratch/fold_0.json" systems.0.metrics.ap.value)"
-ap=$(figure node systems.0.metrics.ap.value)
+ap=$(over_seeds node systems.0.metrics.ap.value)
 if [ -n "$valid" ]; then
     keep "AMLSim node AP, four folds" "$ap" null AP null null 0
 elif ! peer=$(baseline amlsim_node); then
@@ -55,9 +53,5 @@ else
         "$(number "$scratch/fold_0.paired" ap.peer)" AP null null 0
     look "AMLSim node AP $ap" "$task" "$root/examples/tasks/amlsim_folds.py"
 fi
-for d in 1 2 3; do
-    x=$(figure node "systems.0.metrics.observed_over_expected_$d")
-    keep "AMLSim node: observed over expected, tenth $d from the top (within .8 and 1.25)" "$x" null ratio null null 0 \
-        "$(awk -v x="$x" 'BEGIN {if (x < .8 || x > 1.25) print "outside [.8, 1.25]"}')"
-done
+calibrated "AMLSim node:" node
 printf '%s\n' "${lines[@]}"

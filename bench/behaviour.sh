@@ -31,17 +31,6 @@ folds_of() {
         h = 7; for (i = 1; i <= length($0); i++) h = (h * 31 + index("0123456789", substr($0, i, 1))) % 1000003
         print $0 "," h % 5 }'; }
 }
-# over_seeds NAME PATH: mean over the seeds of a figure
-over_seeds() { for seed in 0 1 2; do number "$scratch/$1_$seed.json" "$2"; done | mean; }
-# deciles NAME: observed over expected of the three highest tenths, each within [.8, 1.25] (mean over seeds)
-deciles() {
-    local name=$1 file=$2 d x
-    for d in 1 2 3; do
-        x=$(over_seeds "$file" "systems.0.metrics.observed_over_expected_$d")
-        keep "$name: observed over expected, tenth $d from the top (within .8 and 1.25)" "$x" null ratio null null 0 \
-            "$(awk -v x="$x" 'BEGIN {if (x < .8 || x > 1.25) print "outside [.8, 1.25]"}')"
-    done
-}
 # judge NAME LOG TASK BASELINE COLUMN PEER-AUC GOAL-AUC: three seeds, the paired difference, result lines
 judge() {
     local name=$1 log=$2 task=$3 file=$4 column=$5 peer_auc=$6 goal=$7 seed peer low
@@ -60,7 +49,7 @@ judge() {
     fi
     figures+=("$name AUC $auc AP $ap")
     keep "$name AP" "$ap" null AP null null 0
-    deciles "$name" "$file"
+    calibrated "$name:" "$file"
     keep "$name AUC" "$auc" "$peer_auc" AUC null "$goal" 0
     if [ "$column" = none ]; then # no rows of the peer: our interval against its published figure
         low=$(calc "$(over_seeds "$file" systems.0.metrics.auc.low) - $peer_auc")

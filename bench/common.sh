@@ -31,6 +31,17 @@ line() {
             b, c, json(o), json(p), ratio, u, json(t), json(g), met, w == "" ? "" : ",\"why\":\"" w "\"" }'
 }
 keep() { lines+=("$(line "$@")"); }
+# over_seeds NAME PATH: mean of a figure of $scratch/NAME_0.json, _1 and _2
+over_seeds() { for seed in 0 1 2; do number "$scratch/$1_$seed.json" "$2"; done | mean; }
+# calibrated CASE NAME: observed over expected of the three highest tenths, each within [.8, 1.25]; as over_seeds
+calibrated() {
+    local d x
+    for d in 1 2 3; do
+        x=$(over_seeds "$2" "systems.0.metrics.observed_over_expected_$d")
+        keep "$1 observed over expected, tenth $d from the top (within .8 and 1.25)" "$x" null ratio null null 0 \
+            "$(awk -v x="$x" 'BEGIN {if (x < .8 || x > 1.25) print "outside [.8, 1.25]"}')"
+    done
+}
 # median [COLUMN]: of the numbers on standard input
 median() {
     awk -v f="${1:-1}" '{print $f}' | sort -g | awk '{v[NR] = $1} END {if (NR) printf "%.6g", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2; else print "null"}'

@@ -445,13 +445,8 @@ static florin_status try_tuned(void *self, const char *how, double *figure)
     o.validate_only = true;
     o.draws = 1;
     florin_status st = tuned_blend(f, how, &o, &j);
-    *figure =
-        st ? 0
-           : json_number_value(json_object_get(
-                 json_object_get(
-                     json_object_get(json_array_get(json_object_get(j, "systems"), 0), "metrics"),
-                     "ap"),
-                 "value"));
+    const json_t *ours = json_array_get(json_object_get(j, "systems"), 0);
+    *figure = fl_json_num(metric(ours, "ap"), "value", 0);
     json_decref(j);
     return st;
 }

@@ -108,26 +108,6 @@ static florin_status check_out(const char *out, florin_error *err)
     return st;
 }
 
-/* "a.yaml,b.yaml" as names into *text, which the caller frees. */
-static florin_status names_of(const florin_pretrain_options *o, const fl_train_config *c,
-                              char **text, const char **name, fl_together *out, florin_error *err)
-{
-    *out = (fl_together){.task = name,
-                         .weight = o->task_weight,
-                         .epochs = o->task_epochs,
-                         .seed = c->seed,
-                         .until_us = c->until_us};
-    if (!o->tasks) return FLORIN_OK;
-    *text = fl_asprintf("%s", o->tasks);
-    if (!*text) return fl_fail(err, FLORIN_ENOMEM, "pretrain");
-    for (char *at = *text; at && out->tasks <= FL_TUNE_TASKS_MAX;) {
-        name[out->tasks++] = at;
-        at = strchr(at, ',');
-        if (at) *at++ = 0;
-    }
-    return FLORIN_OK;
-}
-
 static florin_status learn_tasks(const char *out, const fl_log *log, const fl_together *tasks,
                                  json_t *report, const florin_context *ctx, florin_error *err)
 {
@@ -146,9 +126,7 @@ florin_status florin_pretrain(const florin_context *ctx, const florin_pretrain_o
     fl_train_files files;
     fl_log *log = NULL;
     json_t *report = NULL;
-    char *text = NULL;
-    const char *name[FL_TUNE_TASKS_MAX + 1];
-    fl_together tasks;
+    fl_together tasks = {0};
     florin_status st;
 
     if (!opt || opt->size < offsetof(florin_pretrain_options, until) || opt->size > sizeof o)
@@ -162,8 +140,11 @@ florin_status florin_pretrain(const florin_context *ctx, const florin_pretrain_o
     if (st) goto done;
     if (config.until_us == INT64_MAX && fl_log_rows(log))
         config.until_us = fl_log_time_max(log) + 1;
-    st = names_of(&o, &config, &text, name, &tasks, err);
-    if (!st && tasks.tasks) st = fl_together_check(&tasks, fl_log_schema(log), err);
+    tasks = (fl_together){.weight = o.task_weight,
+                          .epochs = o.task_epochs,
+                          .seed = config.seed,
+                          .until_us = config.until_us};
+    if (o.tasks) st = fl_together_load(&tasks, o.tasks, fl_log_schema(log), err);
     if (!st) st = fl_pretrain(log, &config, &files, ctx, &report, err);
     if (!st && tasks.tasks) st = learn_tasks(o.out, log, &tasks, report, ctx, err);
     if (st) goto done;
@@ -180,7 +161,7 @@ florin_status florin_pretrain(const florin_context *ctx, const florin_pretrain_o
         fl_writef(ctx, "\nModel: %s\n", o.out);
     }
 done:
-    free(text);
+    fl_together_free(&tasks);
     json_decref(report);
     fl_log_close(log);
     return st;

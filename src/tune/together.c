@@ -21,45 +21,57 @@ static florin_status task_at(fl_task *t, const char *path, const fl_schema *sche
     return FLORIN_OK;
 }
 
-florin_status fl_together_check(const fl_together *o, const fl_schema *schema, florin_error *err)
+florin_status fl_together_load(fl_together *o, const char *files, const fl_schema *schema,
+                               florin_error *err)
 {
+    uint32_t n = 1;
     florin_status st = FLORIN_OK;
-    if (!o->tasks || o->tasks > FL_TUNE_TASKS_MAX)
+
+    for (const char *p = files; *p; p++) n += *p == ',';
+    if (n > FL_TUNE_TASKS_MAX)
         return fl_fail(err, FLORIN_EUSAGE, "--tasks: 1 to %d task files", FL_TUNE_TASKS_MAX);
     if (!(o->weight >= 0 && o->weight <= 1000) || !(o->epochs >= 0 && o->epochs <= 100))
         return fl_fail(err, FLORIN_EUSAGE,
                        "--task-weight is at most 1000, --task-epochs at most 100");
-    for (uint32_t i = 0; i < o->tasks && !st; i++) {
-        fl_task t;
-        st = task_at(&t, o->task[i], schema, o->until_us, err);
+    o->task = fl_calloc(n, sizeof *o->task);
+    if (!o->task) return fl_fail(err, FLORIN_ENOMEM, "tasks together");
+    for (const char *at = files; o->tasks < n && !st; at += strcspn(at, ",") + 1) {
+        char *path = fl_strndup(at, strcspn(at, ","));
+        st = path ? task_at(&o->task[o->tasks++], path, schema, o->until_us, err)
+                  : fl_fail(err, FLORIN_ENOMEM, "tasks together");
+        free(path);
     }
     return st;
 }
 
-/* One task's labels, and a line of the report. */
-static florin_status labels_of(float *label, const char *path, const fl_log *log,
-                               const fl_together *o, json_t *list, const florin_context *ctx,
-                               florin_error *err)
+void fl_together_free(fl_together *o)
 {
-    fl_task t;
+    free(o->task);
+    o->task = NULL;
+    o->tasks = 0;
+}
+
+/* One task's labels, and a line of the report. */
+static florin_status labels_of(float *label, const fl_task *t, const fl_log *log, json_t *list,
+                               const florin_context *ctx, florin_error *err)
+{
     json_int_t rows = 0, positives = 0;
-    florin_status st = task_at(&t, path, fl_log_schema(log), o->until_us, err);
-    if (!st) st = fl_sample_labels(label, &t, log, 0, ctx, err);
+    florin_status st = fl_sample_labels(label, t, log, 0, ctx, err);
     for (uint64_t r = 0; r < fl_log_rows(log) && !st; r++) {
         rows += label[r] >= 0;
         positives += label[r] > .5f;
     }
     if (!st && (!positives || positives == rows)) {
         char until[32];
-        fl_time_format(o->until_us, until);
+        fl_time_format(t->period[0].from_us, until);
         return fl_fail(
             err, FLORIN_EINPUT,
             "task %s: of its labels known at %s, %lld of %lld are positive: a later --until, "
             "an earlier `train`, or leave it out of --tasks",
-            t.name, until, (long long)positives, (long long)rows);
+            t->name, until, (long long)positives, (long long)rows);
     }
     if (!st)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", t.name, "rows", rows,
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", t->name, "rows", rows,
                                               "positives", positives));
     return st;
 }
@@ -102,7 +114,7 @@ florin_status fl_together_run(const char *path, const fl_log *log, const fl_toge
     for (uint32_t i = 0; i < o->tasks && !st; i++) {
         known[i] = label[i] = fl_calloc(fl_log_rows(log) + 1, sizeof(float));
         if (!label[i]) st = fl_fail(err, FLORIN_ENOMEM, "tasks together");
-        else st = labels_of(label[i], o->task[i], log, o, list, ctx, err);
+        else st = labels_of(label[i], &o->task[i], log, list, ctx, err);
     }
     if (!st) st = learn(path, m, log, o, known, *about, ctx, err);
     for (uint32_t i = 0; i < o->tasks; i++) free(label[i]);
