@@ -11,8 +11,10 @@ work=${WORK:-$root/build/quality}
 mkdir -p "$work"
 begun=$SECONDS
 for part in ${PARTS:-checks behaviour items berka habits amlsim few handbook finetune}; do
-    [ -x "$root/bench/$part.sh" ] || { echo "quality: no part $part: bench/$part.sh" >&2; exit 2; }
-    key=$(cat "$florin" "$root/bench/$part.sh" "$root/bench/handbook.sh" "$root/bench/common.sh" "$root"/examples/tasks/*.yaml | sha256sum | cut -c1-16)
+    script=$root/bench/$part.sh
+    [ -x "$script" ] || script=$root/bench/$part.py
+    [ -f "$script" ] || { echo "quality: no part $part: bench/$part.sh or bench/$part.py" >&2; exit 2; }
+    key=$(cat "$florin" "$script" "$root/bench/handbook.sh" "$root/bench/common.sh" "$root"/examples/tasks/*.yaml | sha256sum | cut -c1-16)
     kept=$work/$part.$key
     if [ ! -s "$kept" ]; then
         echo "--- $part (begun after $((SECONDS - begun)) s)"
