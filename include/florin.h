@@ -525,6 +525,205 @@ typedef struct {
 FLORIN_CHECKED florin_status florin_scorer_stats(const florin_scorer *scorer,
                                                  florin_scorer_counts *out, florin_error *err);
 
+/* ---- The decider: live decisions that are remembered ----
+ * Joins a scorer, rules and a journal. A request is scored, decided by the rules, written to the journal and answered; what
+ * becomes known of it later is written there too. The journal is the truth: a replay of it gives the same bytes.
+ *
+ * Order    the order of calls is the order of things, and that of the journal.
+ * Answers  an answer may leave for its client once florin_decider_acknowledged has reached its sequence: what is
+ *          acknowledged survives kill -9, and with FLORIN_SYNC_ALWAYS a loss of power (docs/durability.md).
+ * Memory   florin_decider_open allocates, deciding does not.
+ * Threads  one thread at a time, but for florin_decider_acknowledged and florin_decider_wait, which any thread may call.
+ *          A decider has a thread of its own that writes to the disk.
+ * Privacy  identifiers of entities and idempotency keys are hashed before anything is written; event ids, category values
+ *          and metadata are written as they came. */
+
+typedef struct florin_decider florin_decider;
+
+typedef enum {
+    FLORIN_SYNC_INTERVAL = 0, /* acknowledged: the system has it; on the disk within the interval */
+    FLORIN_SYNC_ALWAYS        /* acknowledged: on the disk */
+} florin_sync;
+
+typedef struct {
+    uint32_t size;
+    const char *folder; /* of journal, index and checkpoints; made when there is none */
+    florin_scorer_options
+        scorer; /* capacities, batch_max (at most 1024), key. `state` (here: histories to begin with) and
+                   `bootstrap` count for an empty folder, which keeps a copy */
+    const char *bootstrap; /* log whose histories to begin with; NULL: none */
+    const char
+        *head; /* task whose score gives reasons and, without rules, actions; NULL: the first */
+    florin_sync sync;
+    uint32_t sync_interval_us; /* 0: 10,000 */
+    uint64_t segment_bytes;    /* size of a file of the journal; 0: 256 MiB */
+    int64_t window_us;         /* how long repeats are known; 0: 24 h */
+    uint32_t window_entries;   /* ids and keys of which memory holds the newest; 0: 4,000,000 */
+    int64_t ahead_us;          /* an event may be so much later than the caller's clock; 0: 24 h */
+    const uint8_t *
+        random; /* [32] bytes nobody can guess: a new journal's name and key. NULL: decision ids tell
+                                  how many there were */
+    int64_t now_us; /* the caller's clock */
+    /* Called whenever more is acknowledged, or writing has failed (the number is then the same as before): by the
+     * decider's thread, or within a call of the caller's own. Must return at once and call nothing here. May be NULL. */
+    void (*acknowledged)(void *user, uint64_t sequence);
+    void *user;
+} florin_decider_options;
+#define FLORIN_DECIDER_INIT                                                                        \
+    {                                                                                              \
+        sizeof(florin_decider_options), NULL, FLORIN_SCORER_INIT, NULL, NULL,                      \
+            FLORIN_SYNC_INTERVAL, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL                               \
+    }
+
+/* Opens the folder or begins it, goes on from its last checkpoint and its journal. ctx (may be NULL): progress, cancelling,
+ * a warning for each torn tail that was cut. Errors: those of florin_scorer_open; FLORIN_EFORMAT the journal is damaged
+ * (file and offset), FLORIN_ESCHEMA it belongs to another schema or hash key, FLORIN_EIO it is in use or can't be written. */
+FLORIN_CHECKED florin_status florin_decider_open(florin_decider **out, florin_model *model,
+                                                 const florin_decider_options *opt,
+                                                 const florin_context *ctx, florin_error *err);
+/* Writes what is waiting, syncs it and closes. What could not be written was never acknowledged. */
+void florin_decider_close(florin_decider *decider);
+
+/* Its scorer, for names, numbers, heads and counts. Nobody else may score, label or close with it. */
+florin_scorer *florin_decider_scorer(florin_decider *decider);
+
+typedef enum { FLORIN_ALLOW = 0, FLORIN_REQUEST_3DS, FLORIN_REVIEW, FLORIN_BLOCK } florin_action;
+const char *florin_action_name(florin_action action); /* "allow", "review" ...; NULL: none such */
+
+typedef enum { FLORIN_BY_NONE = 0, FLORIN_BY_RULE, FLORIN_BY_THRESHOLD } florin_decided_by;
+
+typedef struct {
+    const char *key, *value; /* [key_n], [value_n]; not identifiers of people: kept as they are */
+    uint32_t key_n, value_n; /* key 1..64 bytes, value at most 1024 */
+} florin_metadata;
+
+enum {
+    FLORIN_REQUEST_DRY_RUN = 1, /* judged as if it came next; nothing is remembered */
+    FLORIN_REQUEST_RULES_ONLY =
+        2, /* its deadline is past: rules alone answer, and the answer says so */
+    FLORIN_REQUEST_OWN_TIME =
+        4 /* the event's time is the caller's own clock, as its client sent none:
+                                   no part of what a repeat must have the same */
+};
+
+typedef struct {
+    florin_event event;
+    const char *key; /* Idempotency-Key, [key_n], at most 255 bytes; key_n 0: none */
+    uint32_t key_n;
+    uint32_t flags;                  /* FLORIN_REQUEST_ */
+    const florin_metadata *metadata; /* [metadata_n], at most 50 */
+    uint32_t metadata_n;
+} florin_request;
+
+enum { FLORIN_HEADS_MAX = 64, FLORIN_REASONS_MAX = 5, FLORIN_DECISION_ID = 24 };
+
+typedef struct {
+    char id[FLORIN_DECISION_ID]; /* "dec_..."; "" of a dry run */
+    uint64_t sequence;           /* of its record in the journal; 0 of a dry run */
+    int64_t decided_us;          /* the caller's clock */
+    int64_t time_us;             /* of the event */
+    florin_action action;
+    uint8_t repeat;  /* 1: the first answer to this key or event id, again */
+    uint8_t dry_run; /* 1: nothing was remembered */
+    uint8_t scored;  /* 0: rules alone; scores are all 0 */
+    uint8_t head;    /* whose reasons these are */
+    uint32_t heads;  /* scores there are */
+    florin_head_score score[FLORIN_HEADS_MAX];
+    uint8_t by; /* florin_decided_by */
+    uint8_t
+        holdout;    /* 1: would have been blocked, and is let through so that its outcome is seen */
+    char rule[128]; /* name of the rule that decided; "" where none did */
+    float threshold;  /* where a threshold decided */
+    float propensity; /* chance that this outcome is seen: below 1 where a block was possible */
+    uint32_t reasons;
+    florin_reason reason[FLORIN_REASONS_MAX]; /* the strongest first */
+    char model[17];                           /* first digits of the model's hash */
+    char policy[17];                          /* of the policy's; "": none */
+} florin_decision;
+
+/* Decide requests, in order.
+ *   requests [n]  n <= batch_max; read only, not kept
+ *   now_us        the caller's clock; it may jump
+ *   out      [n]  caller's; untouched where item[i] is not FLORIN_OK
+ *   item     [n]  caller's: FLORIN_OK; FLORIN_EINPUT, FLORIN_ESCHEMA, FLORIN_ENOMEM as florin_score has them, FLORIN_EINPUT
+ *                 also for a time too far ahead, metadata out of bounds, and a key that came before with another
+ *                 request. florin_decider_message says what is wrong; nothing changes then
+ * Returns FLORIN_EIO, having done nothing, while the journal can't be written (disk full, broken): message as err. Call
+ * again later: it goes on once there is room. FLORIN_EUSAGE: the call is wrong as a whole. */
+FLORIN_CHECKED florin_status florin_decide(florin_decider *decider, const florin_request *requests,
+                                           uint32_t n, int64_t now_us, florin_decision *out,
+                                           florin_status *item, florin_error *err);
+/* What is wrong with item i of the last florin_decide or florin_decider_learn; "" when nothing is. */
+const char *florin_decider_message(const florin_decider *decider, uint32_t i);
+
+typedef enum {
+    FLORIN_NEWS_LABEL = 0, /* an outcome: dispute, fraud warning, refund, review */
+    FLORIN_NEWS_RESULT /* of the authorisation: marks and fields that were not known at the decision */
+} florin_news_kind;
+
+/* Something becomes known of a decision. */
+typedef struct {
+    florin_news_kind kind;
+    const char *decision; /* its id, [decision_n]; or decision_n 0 and: */
+    uint32_t decision_n;
+    const char *event; /* the event's id, [event_n] */
+    uint32_t event_n;
+    uint32_t type;              /* and its type */
+    uint32_t label;             /* LABEL: number of the label */
+    float value;                /* LABEL: 0 or 1 for yes/no labels */
+    int64_t arrival_us;         /* when it became known; INT64_MIN: now_us */
+    const florin_value *values; /* RESULT: [n_values] marks, categories and numbers */
+    uint32_t n_values;
+    const char *key; /* Idempotency-Key, [key_n] */
+    uint32_t key_n;
+} florin_news;
+
+typedef struct {
+    uint64_t sequence; /* of its record */
+    uint64_t decision; /* sequence of the decision it speaks of */
+    uint8_t repeat;    /* 1: came before, and nothing was counted again */
+    uint8_t
+        counted; /* 1: histories moved; 0: it is in the journal only (the event is older than pending_max) */
+} florin_receipt;
+
+/* What became known, in order. item: FLORIN_EINPUT the decision or event is unknown, a value; FLORIN_ESCHEMA a label or
+ * field that there is not. Otherwise as florin_decide. */
+FLORIN_CHECKED florin_status florin_decider_learn(florin_decider *decider, const florin_news *news,
+                                                  uint32_t n, int64_t now_us, florin_receipt *out,
+                                                  florin_status *item, florin_error *err);
+
+/* Records up to this one are acknowledged. Any thread. */
+uint64_t florin_decider_acknowledged(const florin_decider *decider);
+/* Until that is so. FLORIN_EIO: writing fails; what was acknowledged before still is. Any thread. */
+FLORIN_CHECKED florin_status florin_decider_wait(florin_decider *decider, uint64_t sequence,
+                                                 florin_error *err);
+
+/* A decision as it was answered. FLORIN_EINPUT: there is none of this id. */
+FLORIN_CHECKED florin_status florin_decider_get(florin_decider *decider, const char *id,
+                                                uint32_t id_n, florin_decision *out,
+                                                florin_error *err);
+
+/* Write a checkpoint: opening goes on from it instead of from the beginning. */
+FLORIN_CHECKED florin_status florin_decider_checkpoint(florin_decider *decider, florin_error *err);
+
+typedef struct {
+    uint32_t size;
+    uint64_t decisions, repeats, dry_runs, refused, labels, results; /* since it was opened */
+    uint64_t action[4];                      /* decisions by florin_action */
+    uint64_t sequence, acknowledged, synced; /* last records: put; answered for; on the disk */
+    uint64_t checkpoint;                     /* the last checkpoint's; 0: none */
+    uint64_t journal_bytes, segments;
+    uint64_t recovered; /* records that were replayed at open */
+    uint64_t cut_bytes; /* of a torn tail, dropped at open */
+    uint8_t failing;    /* 1: the journal can't be written now */
+} florin_decider_counts;
+#define FLORIN_DECIDER_COUNTS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(florin_decider_counts), 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, 0, 0, 0, 0, 0, 0, 0, 0, 0   \
+    }
+FLORIN_CHECKED florin_status florin_decider_stats(const florin_decider *decider,
+                                                  florin_decider_counts *out, florin_error *err);
+
 /* ---- Draft: a first schema for an unknown table ---- */
 
 typedef struct {

@@ -1,34 +1,9 @@
 /* Live scoring: the scorer's section of florin.h. Turns the caller's texts and numbers into an event, exactly as import
  * would, and hands it to the live path. Allocates nothing after open. */
-#include "api/model.h"
+#include "api/scorer.h"
 #include "score/state.h"
 #include <math.h>
 #include <stdio.h>
-
-enum { TEXT_MAX = 65536, WHAT_SHIFT = 16, INDEX_MASK = 0xffff };
-
-/* What events of a type have, side by side: the schema's own description of it fills many cache lines. */
-typedef struct {
-    uint32_t field[4]; /* by what - FLORIN_ENTITY: bit i: it has field i */
-    bool is_event, amount;
-} event_type;
-
-struct florin_scorer {
-    florin_model *model;
-    const fl_schema *schema;
-    fl_scorer *live;
-    uint8_t key[16];
-    uint32_t batch_max, heads;
-    fl_event *event;       /* [batch_max] */
-    uint32_t *place;       /* [batch_max] which of the caller's events each is */
-    florin_status *status; /* [batch_max] of those that reached the live path */
-    fl_head_out *out;      /* [batch_max][heads] */
-    florin_error
-        *error;    /* [2][batch_max]: of the caller's events; of those that reached the live path */
-    uint32_t last; /* events of the last call */
-    uint32_t *row_of; /* [batch_max] place in the live path's batch, FL_NONE: refused */
-    event_type type[FL_SOURCES_MAX];
-};
 
 /* ---- opening ---- */
 
@@ -97,26 +72,6 @@ static florin_status open_batch(florin_scorer *s, florin_error *err)
                : fl_fail(err, FLORIN_ENOMEM, "scorer: a batch of %zu events", n);
 }
 
-static uint32_t bits_of(const fl_expr *expr, uint32_t n)
-{
-    uint32_t bits = 0;
-    for (uint32_t i = 0; i < n; i++) bits |= (uint32_t)(expr[i].sql != NULL) << i;
-    return bits;
-}
-
-static void read_types(florin_scorer *s)
-{
-    const fl_schema *schema = s->schema;
-    for (uint32_t i = 0; i < schema->sources; i++) {
-        const fl_source *src = &schema->source[i];
-        s->type[i] = (event_type){
-            {bits_of(src->entity, schema->kinds), bits_of(src->category, schema->categories),
-             bits_of(src->number, schema->numbers), bits_of(src->mark, schema->marks)},
-            src->label_of < 0,
-            src->amount.sql != NULL};
-    }
-}
-
 florin_status florin_scorer_open(florin_scorer **out, florin_model *model,
                                  const florin_scorer_options *opt, florin_error *err)
 {
@@ -132,7 +87,7 @@ florin_status florin_scorer_open(florin_scorer **out, florin_model *model,
     s->model = model;
     atomic_fetch_add(&model->users, 1);
     s->schema = fl_model_schema(model->model);
-    read_types(s);
+    fl_api_types(s);
     florin_status st = read_options(s, opt, &o, key, err);
     if (!st) st = fl_scorer_open(&s->live, model->model, &o, err);
     if (!st) st = open_batch(s, err);
@@ -188,38 +143,12 @@ florin_status florin_scorer_save(const florin_scorer *s, const char *path, flori
 
 /* ---- names ---- */
 
-static uint32_t names_of(const fl_schema *s, florin_what what)
-{
-    switch (what) {
-    case FLORIN_TYPE: return s->sources;
-    case FLORIN_ENTITY: return s->kinds;
-    case FLORIN_CATEGORY: return s->categories;
-    case FLORIN_NUMBER: return s->numbers;
-    case FLORIN_MARK: return s->marks;
-    case FLORIN_LABEL: return s->labels;
-    }
-    return 0;
-}
-
-static const char *name_of(const fl_schema *s, florin_what what, uint32_t i)
-{
-    switch (what) {
-    case FLORIN_TYPE: return s->source[i].label_of < 0 ? s->source[i].name : NULL;
-    case FLORIN_ENTITY: return s->kind[i].name;
-    case FLORIN_CATEGORY: return s->category[i].name;
-    case FLORIN_NUMBER: return s->number[i].name;
-    case FLORIN_MARK: return s->mark[i].name;
-    case FLORIN_LABEL: return s->label[i].name;
-    }
-    return NULL;
-}
-
 const char *florin_scorer_name(const florin_scorer *s, florin_what what, uint32_t i,
                                uint32_t *number)
 {
     if (!s) return NULL;
-    for (uint32_t k = 0; k < names_of(s->schema, what); k++) {
-        const char *name = name_of(s->schema, what, k);
+    for (uint32_t k = 0; k < fl_api_names(s->schema, what); k++) {
+        const char *name = fl_api_name(s->schema, what, k);
         if (!name || i--) continue; /* sources of labels make no events */
         if (number) *number = (uint32_t)what << WHAT_SHIFT | k;
         return name;
@@ -251,102 +180,6 @@ florin_status florin_scorer_find(const florin_scorer *s, florin_what what, const
 
 /* ---- events ---- */
 
-static florin_status take_text(const florin_value *v, const char *name, florin_error *err)
-{
-    if (v->n > TEXT_MAX)
-        return fl_fail(err, FLORIN_EINPUT, "field '%s': longer than %d bytes", name, TEXT_MAX);
-    if (v->n && !v->text) return fl_fail(err, FLORIN_EINPUT, "field '%s': text is NULL", name);
-    return FLORIN_OK;
-}
-
-static florin_status take_number(const florin_value *v, const char *name, florin_error *err)
-{
-    /* Compared so that NaN fails. */
-    return fabs(v->number) <= 3e38
-               ? FLORIN_OK
-               : fl_fail(err, FLORIN_EINPUT, "field '%s': not a finite number", name);
-}
-
-/* seen [4]: fields of the event so far, by what - FLORIN_ENTITY. */
-static florin_status take_value(const florin_scorer *s, const event_type *type,
-                                const florin_value *v, uint32_t seen[4], fl_event *out,
-                                florin_error *err)
-{
-    florin_what what = (florin_what)(v->field >> WHAT_SHIFT);
-    uint32_t i = v->field & INDEX_MASK;
-    if (what < FLORIN_ENTITY || what > FLORIN_MARK || i >= names_of(s->schema, what))
-        return fl_fail(err, FLORIN_EUSAGE, "field %u is no number that florin_scorer_find gave",
-                       v->field);
-    const char *name = name_of(s->schema, what, i);
-    if (!(type->field[what - FLORIN_ENTITY] >> i & 1))
-        return fl_fail(err, FLORIN_ESCHEMA, "event type '%s' has no field '%s'",
-                       s->schema->source[type - s->type].name, name);
-    if (seen[what - FLORIN_ENTITY] >> i & 1)
-        return fl_fail(err, FLORIN_EINPUT, "field '%s' is given twice", name);
-    seen[what - FLORIN_ENTITY] |= UINT32_C(1) << i;
-    bool text = what == FLORIN_ENTITY || what == FLORIN_CATEGORY;
-    florin_status st = text ? take_text(v, name, err) : take_number(v, name, err);
-    if (st || (text && !v->n)) return st;
-    switch (what) {
-    case FLORIN_ENTITY: out->entity_hash[i] = fl_entity_hash(s->key, name, v->text, v->n); break;
-    case FLORIN_CATEGORY: out->category[i] = fl_category_hash(v->text, v->n); break;
-    case FLORIN_NUMBER:
-        out->number[i] = (float)v->number;
-        out->number_present |= UINT32_C(1) << i;
-        break;
-    default:
-        if (v->number != 0 && v->number != 1)
-            return fl_fail(err, FLORIN_EINPUT, "mark '%s': 0 or 1, not %g", name, v->number);
-        if (v->number > 0) out->marks |= (uint8_t)(1u << i);
-    }
-    return FLORIN_OK;
-}
-
-static florin_status take_id(const char *id, uint32_t n, uint32_t type, uint64_t *out,
-                             florin_error *err)
-{
-    if (n > TEXT_MAX) return fl_fail(err, FLORIN_EINPUT, "id: longer than %d bytes", TEXT_MAX);
-    if (n && !id) return fl_fail(err, FLORIN_EINPUT, "id: text is NULL");
-    *out = n ? fl_event_id_hash(type, id, n) : 0;
-    return FLORIN_OK;
-}
-
-static const event_type *type_of(const florin_scorer *s, uint32_t type)
-{
-    return type < FL_SOURCES_MAX && s->type[type].is_event ? &s->type[type] : NULL;
-}
-
-/* What import would have made of it. */
-static florin_status take_event(const florin_scorer *s, const florin_event *e, fl_event *out,
-                                florin_error *err)
-{
-    const event_type *type = type_of(s, e->type);
-    uint32_t seen[4] = {0};
-    memset(out, 0, sizeof *out);
-    if (!type)
-        return fl_fail(err, FLORIN_ESCHEMA, "event type %u: florin_scorer_find gives the numbers",
-                       e->type);
-    florin_status st = take_id(e->id, e->id_n, e->type, &out->id, err);
-    if (st) return st;
-    out->type = (uint8_t)e->type;
-    out->time_us = e->time_us;
-    out->amount_minor = e->amount_minor;
-    if (type->amount && e->amount_minor == FLORIN_NO_AMOUNT)
-        return fl_fail(err, FLORIN_EINPUT, "amount is missing: events of type '%s' have one",
-                       s->schema->source[e->type].name);
-    if (!type->amount && e->amount_minor != FLORIN_NO_AMOUNT)
-        return fl_fail(err, FLORIN_EINPUT,
-                       "amount: events of type '%s' have none: give FLORIN_NO_AMOUNT",
-                       s->schema->source[e->type].name);
-    if (e->currency[0] &&
-        !fl_currency_pack(s->schema, e->currency, strnlen(e->currency, 4), &out->currency))
-        return fl_fail(err, FLORIN_EINPUT, "currency: three letters such as EUR");
-    if (e->n_values && !e->values) return fl_fail(err, FLORIN_EINPUT, "values is NULL");
-    for (uint32_t i = 0; i < e->n_values && !st; i++)
-        st = take_value(s, type, &e->values[i], seen, out, err);
-    return st;
-}
-
 static void give_scores(const florin_scorer *s, const fl_head_out *from, florin_head_score *to)
 {
     for (uint32_t h = 0; h < s->heads; h++)
@@ -368,7 +201,7 @@ static florin_status score(florin_scorer *s, fl_score_mode mode, const florin_ev
     for (uint32_t i = 0; i < n; i++) {
         s->error[i].message[0] = 0;
         s->row_of[i] = FL_NONE;
-        item[i] = take_event(s, &events[i], &s->event[good], &s->error[i]);
+        item[i] = fl_api_event(s, &events[i], &s->event[good], &s->error[i]);
         if (item[i]) continue;
         inner[good].message[0] = 0;
         s->place[good++] = i;
@@ -438,13 +271,13 @@ florin_status florin_label(florin_scorer *s, const florin_label_arrival *l, flor
 {
     uint64_t id = 0;
     if (!s || !l) return fl_fail(err, FLORIN_EUSAGE, "florin_label: needs a label");
-    if (!type_of(s, l->type))
+    if (!fl_api_type(s, l->type))
         return fl_fail(err, FLORIN_ESCHEMA, "event type %u: florin_scorer_find gives the numbers",
                        l->type);
     if (l->label >> WHAT_SHIFT != FLORIN_LABEL || (l->label & INDEX_MASK) >= s->schema->labels)
         return fl_fail(err, FLORIN_ESCHEMA, "label %u: florin_scorer_find gives the numbers",
                        l->label);
-    florin_status st = take_id(l->id, l->id_n, l->type, &id, err);
+    florin_status st = fl_api_event_id(l->id, l->id_n, l->type, &id, err);
     if (st) return st;
     return fl_scorer_label(s->live, id, (int)(l->label & INDEX_MASK), l->value, l->arrival_us, err);
 }

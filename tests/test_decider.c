@@ -1,0 +1,219 @@
+/* The decider: the same scores as the scorer, the same state after any restart, a repeat counts nothing, and the journal
+ * has what was answered. */
+#include "support/support.h"
+#include "support/score_fixture.h"
+
+#include <stdio.h>
+
+enum { HEADS = 2, BATCH = 16 };
+
+static const char *log_path;
+static char model_path[512];
+static florin_model *model;
+static const int64_t NOW = INT64_C(1800000000000000);
+
+static int set_up(void **state)
+{
+    florin_error err = {0};
+    (void)state;
+    log_path = score_log();
+    snprintf(model_path, sizeof model_path, "%s", scratch_path("a.model"));
+    score_model(model_path, log_path, 5, 77);
+    if (florin_model_open(&model, model_path, NULL, &err)) fail_msg("%s", err.message);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    florin_model_close(model);
+    return 0;
+}
+
+static florin_decider *open_in(const char *folder, florin_sync sync)
+{
+    florin_decider_options o = FLORIN_DECIDER_INIT;
+    florin_decider *d = NULL;
+    florin_error err = {0};
+
+    o.folder = folder;
+    o.scorer.entities_max = 5000;
+    o.scorer.batch_max = BATCH;
+    o.window_entries = 10000;
+    o.sync = sync;
+    if (florin_decider_open(&d, model, &o, NULL, &err)) fail_msg("%s", err.message);
+    return d;
+}
+
+/* Steps [from, to) of the log through a decider, one by one; decisions appended to out. Returns how many. */
+static uint32_t feed(florin_decider *d, uint32_t from, uint32_t to, florin_decision *out)
+{
+    score_feed f;
+    florin_error err = {0};
+    uint32_t n = 0;
+    fl_step step;
+    florin_event e;
+    florin_label_arrival l;
+
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    for (uint32_t i = 0; i < to && (step = score_feed_next(&f, &e, &l)) != FL_STEP_END; i++) {
+        florin_status item = FLORIN_OK;
+        if (i < from) continue;
+        if (step == FL_STEP_EVENT) {
+            florin_request r = {.event = e};
+            if (florin_decide(d, &r, 1, NOW, &out[n], &item, &err)) fail_msg("%s", err.message);
+            if (item) fail_msg("%s", florin_decider_message(d, 0));
+            n++;
+        } else {
+            florin_receipt receipt;
+            florin_news news = {.kind = FLORIN_NEWS_LABEL,
+                                .event = l.id,
+                                .event_n = l.id_n,
+                                .type = l.type,
+                                .label = l.label,
+                                .value = l.value,
+                                .arrival_us = l.arrival_us};
+            if (florin_decider_learn(d, &news, 1, NOW, &receipt, &item, &err))
+                fail_msg("%s", err.message);
+            if (item) fail_msg("%s", florin_decider_message(d, 0));
+        }
+    }
+    score_feed_close(&f);
+    return n;
+}
+
+static void same_decision(const florin_decision *a, const florin_decision *b)
+{
+    florin_decision x = *a, y = *b;
+
+    x.repeat = y.repeat = 0;
+    assert_memory_equal(&x, &y, sizeof x);
+}
+
+static void agrees_with_the_scorer(void **state)
+{
+    florin_decision *out = calloc(SCORE_EVENTS, sizeof *out);
+    florin_scorer *s;
+    florin_scorer_options o = FLORIN_SCORER_INIT;
+    florin_head_score score[HEADS];
+    florin_status item;
+    florin_decider *d = open_in(scratch_path("scorer"), FLORIN_SYNC_INTERVAL);
+    uint32_t n = feed(d, 0, UINT32_MAX, out), i = 0, blocked = 0;
+    score_feed f;
+    fl_step step;
+    florin_event e;
+    florin_label_arrival l;
+
+    (void)state;
+    o.entities_max = 5000;
+    assert_int_equal(n, SCORE_EVENTS);
+    assert_int_equal(florin_scorer_open(&s, model, &o, NULL), FLORIN_OK);
+    score_feed_open(&f, log_path, s);
+    while ((step = score_feed_next(&f, &e, &l)) != FL_STEP_END) {
+        if (step == FL_STEP_LABEL) {
+            assert_int_equal(florin_label(s, &l, NULL), FLORIN_OK);
+            continue;
+        }
+        assert_int_equal(florin_score(s, &e, 1, score, &item, NULL), FLORIN_OK);
+        assert_memory_equal(score, out[i].score, sizeof score);
+        assert_int_equal(out[i].action, score[0].over_threshold ? FLORIN_BLOCK : FLORIN_ALLOW);
+        blocked += score[0].over_threshold;
+        i++;
+    }
+    assert_true(blocked > 0 && blocked < n);
+    score_feed_close(&f);
+    florin_scorer_close(s);
+    florin_decider_close(d);
+    free(out);
+}
+
+/* Stopped at several places, with and without a checkpoint: the same as never stopped; the first answers are there. */
+static void goes_on(void **state)
+{
+    florin_decision *whole = calloc(SCORE_EVENTS, sizeof *whole),
+                    *out = calloc(SCORE_EVENTS, sizeof *out), got;
+    static const uint32_t stop[] = {0, 1, 700, 701, 1500, 2900, UINT32_MAX};
+    florin_decider *d = open_in(scratch_path("whole"), FLORIN_SYNC_INTERVAL);
+
+    (void)state;
+    uint32_t n = feed(d, 0, UINT32_MAX, whole), m = 0;
+    florin_decider_close(d);
+    for (size_t i = 0; i + 1 < FL_LEN(stop); i++) {
+        d = open_in(scratch_path("parts"), i % 2 ? FLORIN_SYNC_ALWAYS : FLORIN_SYNC_INTERVAL);
+        m += feed(d, stop[i], stop[i + 1], out + m);
+        if (i == 2 || i == 3) assert_int_equal(florin_decider_checkpoint(d, NULL), FLORIN_OK);
+        assert_int_equal(florin_decider_wait(d, out[m - 1].sequence, NULL), FLORIN_OK);
+        florin_decider_close(d);
+    }
+    assert_int_equal(m, n);
+    d = open_in(scratch_path("parts"), FLORIN_SYNC_INTERVAL);
+    for (uint32_t i = 0; i < n; i++) {
+        same_decision(&whole[i], &out[i]);
+        assert_int_equal(florin_decider_get(d, out[i].id, (uint32_t)strlen(out[i].id), &got, NULL),
+                         FLORIN_OK);
+        same_decision(&whole[i], &got);
+    }
+    florin_decider_close(d);
+    free(whole);
+    free(out);
+}
+
+/* The same event id, the same key: the first answer, whether in one batch, later, or after a restart. */
+static void repeats(void **state)
+{
+    florin_decider *d = open_in(scratch_path("repeats"), FLORIN_SYNC_INTERVAL);
+    florin_decision out[4], again[4];
+    florin_status item[4];
+    florin_decider_counts counts = FLORIN_DECIDER_COUNTS_INIT;
+    score_feed f;
+    florin_event e;
+    florin_label_arrival l;
+
+    (void)state;
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    while (score_feed_next(&f, &e, &l) != FL_STEP_EVENT) continue;
+    florin_request r[4] = {{.event = e, .key = "a", .key_n = 1},
+                           {.event = e},
+                           {.event = e, .key = "a", .key_n = 1},
+                           {.event = e, .key = "a", .key_n = 1}};
+    r[3].event.time_us++; /* the key came before with another request */
+    assert_int_equal(florin_decide(d, r, 4, NOW, out, item, NULL), FLORIN_OK);
+    assert_int_equal(item[0] | item[1] | item[2], FLORIN_OK);
+    assert_int_equal(item[3], FLORIN_EINPUT);
+    assert_non_null(strstr(florin_decider_message(d, 3), "another request"));
+    assert_true(!out[0].repeat && out[1].repeat && out[2].repeat);
+    same_decision(&out[0], &out[1]);
+    same_decision(&out[0], &out[2]);
+    florin_decider_close(d);
+    d = open_in(scratch_path("repeats"), FLORIN_SYNC_INTERVAL);
+    assert_int_equal(florin_decide(d, r, 3, NOW + 1, again, item, NULL), FLORIN_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(item[i], FLORIN_OK);
+        assert_true(again[i].repeat);
+        same_decision(&out[0], &again[i]);
+    }
+    assert_int_equal(florin_decider_stats(d, &counts, NULL), FLORIN_OK);
+    assert_int_equal(counts.repeats, 3);
+    assert_int_equal(counts.decisions, 0);
+    assert_int_equal(counts.sequence, 1);
+    r[0].flags = FLORIN_REQUEST_DRY_RUN;
+    r[0].event.id = "never seen";
+    r[0].event.id_n = 10;
+    assert_int_equal(florin_decide(d, r, 1, NOW + 1, again, item, NULL), FLORIN_OK);
+    assert_int_equal(item[0], FLORIN_OK);
+    assert_true(again[0].dry_run && !again[0].sequence && !again[0].id[0]);
+    assert_int_equal(florin_decider_stats(d, &counts, NULL), FLORIN_OK);
+    assert_int_equal(counts.sequence, 1);
+    score_feed_close(&f);
+    florin_decider_close(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_scorer),
+        cmocka_unit_test(goes_on),
+        cmocka_unit_test(repeats),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
