@@ -724,6 +724,33 @@ typedef struct {
 FLORIN_CHECKED florin_status florin_decider_stats(const florin_decider *decider,
                                                   florin_decider_counts *out, florin_error *err);
 
+/* ---- Settings: a program's YAML file, read with line and column in every error ---- */
+
+typedef enum {
+    FLORIN_SETTING_TEXT = 0, /* const char *: lives until florin_settings_close */
+    FLORIN_SETTING_INT,      /* int64_t */
+    FLORIN_SETTING_NUMBER,   /* double */
+    FLORIN_SETTING_BOOL,     /* uint8_t, 0 or 1 */
+    FLORIN_SETTING_PAIRS     /* nothing: any names with a whole number each; florin_settings_pair */
+} florin_setting_kind;
+
+typedef struct {
+    const char *name; /* "port", or "tls.certificate" in a group; groups go one deep */
+    florin_setting_kind kind;
+    void *out;           /* left as it is where the file does not speak of it */
+    int64_t least, most; /* of INT and PAIRS; both 0: any */
+} florin_setting;
+
+typedef struct florin_settings florin_settings;
+/* FLORIN_EINPUT: unknown names (the nearest known one is told), values of another kind or out of bounds; FLORIN_EIO. */
+FLORIN_CHECKED florin_status florin_settings_open(florin_settings **out, const char *path,
+                                                  const florin_setting *list, uint32_t n,
+                                                  florin_error *err);
+void florin_settings_close(florin_settings *settings);
+/* The i-th pair under a name of kind PAIRS; NULL past the end. */
+const char *florin_settings_pair(const florin_settings *settings, const char *name, uint32_t i,
+                                 int64_t *value);
+
 /* ---- Draft: a first schema for an unknown table ---- */
 
 typedef struct {

@@ -65,6 +65,7 @@ deny "oneDNN has its home in src/kernels" '# *include *["<](oneapi/)?dnnl' $(oth
 deny "XGBoost has its home in src/task" '# *include *["<]xgboost' $(others task)
 deny "jansson has its home in src/base" '# *include *["<]jansson' $(others base)
 deny "libyaml has its home in src/base" '# *include *["<]yaml\.h' $(others base)
+deny "libmicrohttpd and GnuTLS have their home in app/server" '# *include *["<](microhttpd|gnutls)' $(find src include app/cli -name '*.[ch]')
 deny "SQLite has its home in src/base" '# *include *["<]sqlite3' $(others base)
 
 # Words in comments and strings are no calls: strip both first.

@@ -21,7 +21,7 @@ die() { echo "setup: $*" >&2; exit 1; }
 matches() { [ "$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1)" = "$2" ]; }
 
 packages=(build-essential cmake ninja-build pkg-config libdnnl-dev libxgboost-dev libyaml-dev libjansson-dev
-    libcmocka-dev libsqlite3-dev zstd util-linux ca-certificates)
+    libcmocka-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev curl zstd util-linux ca-certificates)
 if [ "${1:-}" = --checks ]; then
     packages+=(clang-14 libclang-rt-14-dev clang-format-14)
 elif [ -n "${1:-}" ]; then

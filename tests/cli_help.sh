@@ -23,7 +23,7 @@ for name in draft import simulate describe features pretrain embed similar fit e
 done
 [ "$seen" -ge 18 ] || die "only $seen examples ran"
 count=$("$FLORIN" --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on' | wc -l)
-equal "$count" 16
+equal "$count" 18
 has bank.html '</html>'
 has report.html '</html>'
 done_testing

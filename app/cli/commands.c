@@ -49,6 +49,13 @@ const cli_command cli_commands[] = {
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},
     {"replay", "the same event by event through the live path", "LOG --model MODEL [--check]",
      "florin replay bank.log --model fraud.florin --from 2025-06-01 --check", cmd_replay},
+    {"serve", "answer payments over HTTP: score, decide, explain, remember", "CONFIG.yaml | --print-config | --new-key NAME [--role ROLES]",
+     "florin serve --print-config > florin.yaml   # then name the model and the journal in it\n"
+     "florin serve florin.yaml\n"
+     "florin serve --new-key checkout --role score >> keys.txt", cmd_serve},
+    {"load", "payments against a server at a rate, and how long it took", "URL [FILE.csv | FILE.jsonl] [--rate N] [--seconds S]",
+     "florin load http://127.0.0.1:8080 --rate 1000 --seconds 10\n"
+     "florin load http://127.0.0.1:8080 payments.csv --as payment_id=id --rate 833", cmd_load},
     {"report", "put results, all tasks or a map of entities on one page", "[RESULT.json ...] [--tasks] [--map MODEL --log LOG --colour FIELD] --out PAGE.html",
      "florin report fraud.json --title 'My bank' --out report.html\n"
      "florin report --tasks --out tasks.html\n"
