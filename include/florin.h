@@ -40,8 +40,8 @@ typedef enum {
     FLORIN_ENOMEM = 7, /* out of memory, or past a memory or capacity option */
     FLORIN_ELEAK = 8,  /* something later than the moment of prediction would have been used */
     FLORIN_ECANCELLED = 9, /* stopped by the caller; what was saved before is usable */
-    FLORIN_EQUALITY = 10,  /* a --check found two paths that differ */
-    FLORIN_EINTERNAL = 70  /* a bug */
+    FLORIN_EQUALITY = 10, /* a --check found two paths that differ, or a policy's own test failed */
+    FLORIN_EINTERNAL = 70 /* a bug */
 } florin_status;
 
 typedef struct {
@@ -750,6 +750,47 @@ void florin_settings_close(florin_settings *settings);
 /* The i-th pair under a name of kind PAIRS; NULL past the end. */
 const char *florin_settings_pair(const florin_settings *settings, const char *name, uint32_t i,
                                  int64_t *value);
+
+/* ---- policy: what turns a score into a decision (docs/policy.md) ---- */
+
+/* Rules, thresholds, lists and holdout of one YAML file, checked against a model. Read-only: may be shared by threads. */
+typedef struct florin_policy florin_policy;
+
+/* model: whose fields, features and heads the rules name; it is kept until florin_policy_close. NULL: the one that the file names
+ * (`model:`), which is opened. key: file of the hash key, where the schema names one. FLORIN_EINPUT: the message names file, line
+ * and column, shows the place, and suggests; FLORIN_ESCHEMA: no such head. */
+FLORIN_CHECKED florin_status florin_policy_open(florin_policy **out, const char *path,
+                                                florin_model *model, const char *key,
+                                                florin_error *err);
+void florin_policy_close(florin_policy *policy);
+/* Hash of the file and of the list files that it names: 64 hex digits. */
+const char *florin_policy_version(const florin_policy *policy);
+uint32_t florin_policy_rules(const florin_policy *policy);
+/* Name of a rule ("rule 3" where the file gives none) and its text; NULL: no such rule. */
+const char *florin_policy_rule_name(const florin_policy *policy, uint32_t rule);
+const char *florin_policy_rule_text(const florin_policy *policy, uint32_t rule);
+
+typedef struct {
+    uint32_t size;
+    florin_format format; /* text or JSON */
+    const char *file;
+    const char *model; /* file; NULL: the one that the policy names; for tests there may be none */
+    const char *key;   /* as florin_policy_open */
+    int attributes;    /* check: list what rules may name instead */
+} florin_policy_options;
+#define FLORIN_POLICY_INIT                                                                         \
+    {                                                                                              \
+        sizeof(florin_policy_options), FLORIN_TEXT, NULL, NULL, NULL, 0                            \
+    }
+/* What the policy says, rules in the order in which they are asked, to ctx->write. Errors as florin_policy_open. */
+FLORIN_CHECKED florin_status florin_policy_check(const florin_context *ctx,
+                                                 const florin_policy_options *opt,
+                                                 florin_error *err);
+/* Run the tests that the file brings along; without any model, names of attributes are taken as they come. FLORIN_EQUALITY: a test
+ * failed; FLORIN_EINPUT: as above, or there is no test. */
+FLORIN_CHECKED florin_status florin_policy_test(const florin_context *ctx,
+                                                const florin_policy_options *opt,
+                                                florin_error *err);
 
 /* ---- Draft: a first schema for an unknown table ---- */
 
