@@ -57,9 +57,9 @@ const cli_command cli_commands[] = {
      "florin load http://127.0.0.1:8080 --rate 1000 --seconds 10\n"
      "florin load http://127.0.0.1:8080 payments.csv --as payment_id=id --rate 833", cmd_load},
     {"policy", "check rules and thresholds, and run their tests", "check|test POLICY.yaml [--model MODEL] [--attributes]",
-     "florin policy check shop.yaml --model fraud.florin\n"
-     "florin policy check shop.yaml --model fraud.florin --attributes   # what rules may name\n"
-     "florin policy test shop.yaml", cmd_policy},
+     "florin policy check examples/simulated/policy.yaml --model fraud.florin\n"
+     "florin policy check examples/simulated/policy.yaml --model fraud.florin --attributes   # what rules may name\n"
+     "florin policy test examples/simulated/policy.yaml", cmd_policy},
     {"report", "put results, all tasks or a map of entities on one page", "[RESULT.json ...] [--tasks] [--map MODEL --log LOG --colour FIELD] --out PAGE.html",
      "florin report fraud.json --title 'My bank' --out report.html\n"
      "florin report --tasks --out tasks.html\n"
