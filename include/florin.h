@@ -724,6 +724,28 @@ typedef struct {
 FLORIN_CHECKED florin_status florin_decider_stats(const florin_decider *decider,
                                                   florin_decider_counts *out, florin_error *err);
 
+/* 1: a folder with a journal. */
+int florin_journal_is(const char *path);
+
+typedef struct {
+    uint32_t size;
+    florin_format format;
+    const char *journal; /* folder of a decider, in use or not */
+    const char *model;   /* the one that decided */
+    const char *key;     /* file of the hash key, where the schema names one */
+    const char *tier;    /* NULL: best of this CPU */
+    const char *state;   /* file to write, of the histories as they are at the end; NULL: none */
+} florin_replay_journal_options;
+#define FLORIN_REPLAY_JOURNAL_INIT                                                                 \
+    {                                                                                              \
+        sizeof(florin_replay_journal_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL           \
+    }
+/* Every decision of a journal worked out again, from its beginning (its oldest checkpoint where older files were taken
+ * away), and held against the recorded bytes; a summary to ctx->write. FLORIN_EQUALITY: some differ. Other errors as
+ * florin_decider_open has them. */
+FLORIN_CHECKED florin_status florin_replay_journal(const florin_context *ctx,
+                                                   const florin_replay_journal_options *opt,
+                                                   florin_error *err);
 /* ---- Settings: a program's YAML file, read with line and column in every error ---- */
 
 typedef enum {

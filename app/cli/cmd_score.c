@@ -8,6 +8,7 @@ static int run(cli *c, int argc, char **argv, bool live)
     int64_t top = 0;
     bool check = false;
     florin_score_options o = FLORIN_SCORE_INIT;
+    florin_replay_journal_options journal = FLORIN_REPLAY_JOURNAL_INIT;
     const cli_option options[] = {
         {"--model", CLI_TEXT, &o.model, "MODEL", "model with at least one head (florin fit)"},
         {"--out", CLI_TEXT, &o.out, "FILE",
@@ -24,6 +25,10 @@ static int run(cli *c, int argc, char **argv, bool live)
              : (cli_option){"--at", CLI_TEXT, &o.at, "TIME",
                             "judge every entity known before this moment (end: the whole log) by a "
                             "head at a date, such as churn"},
+        {live ? "--key" : NULL, CLI_TEXT, &journal.key, "FILE",
+         "journal: hash key, where the schema names one"},
+        {live ? "--state" : NULL, CLI_TEXT, &journal.state, "FILE",
+         "journal: write the histories as they are at its end"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 1, 1, &n, &code)) return code;
@@ -33,6 +38,13 @@ static int run(cli *c, int argc, char **argv, bool live)
         snprintf(err.message, sizeof err.message,
                  o.model ? "--top needs a number above 0" : "name the model: --model MODEL");
         return cli_fail(c, &err);
+    }
+    if (live && florin_journal_is(args[0])) {
+        journal.journal = args[0];
+        journal.model = o.model;
+        journal.tier = o.tier;
+        journal.format = c->format;
+        return florin_replay_journal(&c->context, &journal, &err) ? cli_fail(c, &err) : 0;
     }
     o.log = args[0];
     o.top = (uint32_t)(top > 100000 ? 100000 : top);

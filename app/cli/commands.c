@@ -47,8 +47,9 @@ const cli_command cli_commands[] = {
     {"score", "score a log with a model's heads", "LOG --model MODEL [--out FILE] [--top N] [--at TIME]",
      "florin score bank.log --model fraud.florin --from 2025-06-01 --top 10 --out scores.parquet\n"
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},
-    {"replay", "the same event by event through the live path", "LOG --model MODEL [--check]",
-     "florin replay bank.log --model fraud.florin --from 2025-06-01 --check", cmd_replay},
+    {"replay", "the same event by event through the live path; or a server's journal", "LOG|JOURNAL --model MODEL [--check]",
+     "florin replay bank.log --model fraud.florin --from 2025-06-01 --check\n"
+     "florin replay journal --model fraud.florin  # does every answer come out again, byte for byte?", cmd_replay},
     {"serve", "answer payments over HTTP: score, decide, explain, remember", "CONFIG.yaml | --print-config | --new-key NAME [--role ROLES]",
      "florin serve --print-config > florin.yaml   # then name the model and the journal in it\n"
      "florin serve florin.yaml\n"

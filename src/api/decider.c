@@ -71,7 +71,8 @@ static florin_status open_scorer(florin_decider *d, florin_model *model,
     if (!st) fl_key_print(d->scorer->key, d->key);
     if (!st && !path && opt->bootstrap)
         st = florin_scorer_warm(d->scorer, opt->bootstrap, INT64_MAX, ctx, err);
-    if (!st && !path && (opt->bootstrap || o.state))
+    /* Empty too: it says how much there is room for, on which a replay depends. */
+    if (!st && !path && !journal)
         st = fl_decider_state_begin(opt->folder, d->scorer->live, d->key, err);
     free(path);
     return st;

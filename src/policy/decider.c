@@ -140,19 +140,19 @@ static florin_status admit(fl_decider *d, fl_request *r, item *it, florin_error 
 }
 
 /* What the rules say. Without rules the head's own threshold blocks. */
-static void judge(const fl_decider *d, const fl_head_out *scores, fl_answer *a)
+static void judge(const fl_decider *d, uint32_t head, const fl_head_out *scores, fl_answer *a)
 {
     a->action = FLORIN_ALLOW;
     a->by = FLORIN_BY_NONE;
     a->propensity = 1;
-    if (!scores || !d->heads || !scores[d->opt.head].over_threshold) return;
+    if (!scores || !d->heads || !scores[head].over_threshold) return;
     a->action = FLORIN_BLOCK;
     a->by = FLORIN_BY_THRESHOLD;
-    a->threshold = fl_head_threshold(fl_scorer_head(d->scorer, d->opt.head));
+    a->threshold = fl_head_threshold(fl_scorer_head(d->scorer, head));
 }
 
-static void answer(fl_decider *d, const fl_request *r, const fl_head_out *scores, const float *row,
-                   fl_answer *a)
+void fl_decider_answer(fl_decider *d, const fl_request *r, uint32_t head, const fl_head_out *scores,
+                       const float *row, fl_answer *a)
 {
     bool scored = !(r->flags & FLORIN_REQUEST_RULES_ONLY);
     a->model = d->model_version;
@@ -160,7 +160,7 @@ static void answer(fl_decider *d, const fl_request *r, const fl_head_out *scores
     a->threshold = 0;
     a->holdout = 0;
     a->rule[0] = 0;
-    a->head = (uint8_t)d->opt.head;
+    a->head = (uint8_t)head;
     a->heads = (uint8_t)d->heads;
     a->scored = scored;
     a->reasons = 0;
@@ -168,9 +168,8 @@ static void answer(fl_decider *d, const fl_request *r, const fl_head_out *scores
         a->score[h] = (fl_answer_score){scores[h].probability, scores[h].score, scores[h].level,
                                         scores[h].over_threshold};
     if (scored && d->heads)
-        a->reasons =
-            (uint8_t)fl_scorer_reasons(d->scorer, d->opt.head, row, a->reason, FL_REASONS_MAX);
-    judge(d, scored ? scores : NULL, a);
+        a->reasons = (uint8_t)fl_scorer_reasons(d->scorer, head, row, a->reason, FL_REASONS_MAX);
+    judge(d, head, scored ? scores : NULL, a);
 }
 
 static void put_decision(fl_decider *d, const fl_request *r, const fl_answer *a)
@@ -227,8 +226,8 @@ static void decide_some(fl_decider *d, fl_request *const *r, uint32_t from, uint
         out[i].at_us = r[i]->at_us;
         out[i].time_us = r[i]->event.time_us;
         out[i].repeat = out[i].dry_run = false;
-        answer(d, r[i], d->out + (size_t)it->slot * d->heads, fl_scorer_row(d->scorer, it->slot),
-               &out[i].answer);
+        fl_decider_answer(d, r[i], d->opt.head, d->out + (size_t)it->slot * d->heads,
+                          fl_scorer_row(d->scorer, it->slot), &out[i].answer);
         put_decision(d, r[i], &out[i].answer);
     }
     for (uint32_t i = from; i < to; i++) {
@@ -253,7 +252,7 @@ static florin_status decide_dry(fl_decider *d, const fl_request *r, fl_decided *
     out->time_us = r->event.time_us;
     out->repeat = false;
     out->dry_run = true;
-    answer(d, r, d->out, fl_scorer_row(d->scorer, 0), &out->answer);
+    fl_decider_answer(d, r, d->opt.head, d->out, fl_scorer_row(d->scorer, 0), &out->answer);
     d->counts.dry_runs++;
     return FLORIN_OK;
 }

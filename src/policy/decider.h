@@ -65,12 +65,26 @@ uint64_t fl_request_print(const fl_schema *s, const fl_request *r, fl_buf *scrat
 /* The newest checkpoint in a folder: its path, malloc'ed (NULL: none), and the record that it stands behind. */
 florin_status fl_decider_state_find(const char *folder, char **path, uint64_t *sequence,
                                     florin_error *err);
+/* The oldest one that stands at `least` or behind it; path NULL: none. */
+florin_status fl_decider_state_oldest(const char *folder, uint64_t least, char **path,
+                                      uint64_t *sequence, florin_error *err);
 /* State as it is now, for the next open to go on from; what is older than the one before it is removed, but not the one
  * that stands at the journal's beginning. */
 florin_status fl_decider_state_save(fl_decider *d, uint64_t *sequence, florin_error *err);
 /* The same where no journal is yet: what everything begins with. */
 florin_status fl_decider_state_begin(const char *folder, const fl_scorer *s, const char *key,
                                      florin_error *err);
+
+/* A journal once more, from a scorer that stands behind `from`: what differs from what was answered then? */
+typedef struct {
+    uint64_t records, decisions, labels, results;
+    uint64_t differ; /* decisions whose bytes are not the same */
+    uint64_t other;  /* decisions by another model: they only moved histories */
+    uint64_t first;  /* number of the first that differs; 0: none */
+    uint64_t last;   /* record */
+} fl_replayed;
+florin_status fl_decider_replay(const fl_decider_options *opt, fl_replayed *out,
+                                const florin_context *ctx, florin_error *err);
 
 fl_journal *fl_decider_journal(const fl_decider *d);
 

@@ -17,9 +17,15 @@ static char *preamble_of(const fl_decider *d)
     return text;
 }
 
-/* Does a journal that is there speak of the same events? */
-static florin_status check_preamble(const fl_decider *d, const uint8_t *text, size_t n,
-                                    florin_error *err)
+uint64_t fl_decider_version(const char *hash)
+{
+    char first[17] = {0};
+    memcpy(first, hash, strnlen(hash, 16));
+    return strtoull(first, NULL, 16);
+}
+
+florin_status fl_decider_check_preamble(const fl_decider *d, const uint8_t *text, size_t n,
+                                        uint64_t *model, florin_error *err)
 {
     json_t *j = NULL;
     fl_schema *schema = NULL;
@@ -30,83 +36,86 @@ static florin_status check_preamble(const fl_decider *d, const uint8_t *text, si
     if (!st && strcmp(fl_json_str(j, "key", ""), d->opt.key))
         st = fl_fail(err, FLORIN_ESCHEMA, "%s: its identifiers were hashed with another key",
                      folder);
+    *model = st ? 0 : fl_decider_version(fl_json_str(j, "model", ""));
     fl_schema_free(schema);
     json_decref(j);
     return st;
 }
 
-/* Into the scorer's batch, which is run when it is full. */
-static florin_status replay_decision(fl_decider *d, const fl_record *record, fl_request *r,
-                                     fl_answer *a, florin_error *err)
+/* Who asked, for those who ask again. */
+static florin_status note(fl_decider *d, const fl_record *record, florin_error *err)
 {
-    if (d->added == fl_scorer_batch_max(d->scorer)) {
-        fl_scorer_finish(d->scorer, NULL);
-        fl_scorer_begin(d->scorer);
-        d->added = 0;
-    }
-    florin_status st = fl_scorer_add(d->scorer, &r->event, err);
-    if (st) {
-        fl_fail_prefix(err, "record %llu of the journal", (unsigned long long)record->sequence);
-        return st;
-    }
-    d->added++;
-    (void)a;
-    return FLORIN_OK;
-}
-
-static florin_status take_record(fl_decider *d, const fl_record *record, florin_error *err)
-{
-    bool replay = record->sequence > d->opt.from;
+    fl_request r;
+    fl_answer a;
+    fl_news n;
     if (record->type == FL_RECORD_DECISION) {
-        fl_request r;
-        fl_answer a;
         florin_status st = fl_decision_read(d->schema, record, &r, &a, err);
-        if (!st && replay) st = replay_decision(d, record, &r, &a, err);
         if (st) return st;
         if (r.key[0] || r.key[1]) fl_journal_index_put(d->index, r.key[0], record->sequence);
         if (r.event.id) fl_journal_index_put(d->index, r.event.id, record->sequence);
     } else if (record->type == FL_RECORD_LABEL || record->type == FL_RECORD_RESULT) {
-        fl_news n;
         florin_status st = fl_news_read(d->schema, record, &n, err);
         if (st) return st;
-        if (replay) (void)fl_decider_apply(d, record->type, &n);
         fl_decider_remember(d, &n, record->sequence);
     }
-    d->counts.recovered += replay;
     return FLORIN_OK;
+}
+
+/* Where reading must begin: what the state lacks, and what the index should know. */
+static florin_status start(const fl_decider *d, uint64_t last, uint64_t *from, florin_error *err)
+{
+    uint64_t *first = NULL;
+    uint32_t n = 0;
+    if (d->opt.from > last)
+        return fl_fail(err, FLORIN_EFORMAT,
+                       "%s: the checkpoint is of record %llu, the journal ends with %llu: the "
+                       "journal's last file is missing or of an older backup",
+                       d->opt.journal.folder, (unsigned long long)d->opt.from,
+                       (unsigned long long)last);
+    *from = last > d->opt.entries ? last - d->opt.entries + 1 : 1;
+    if (*from > d->opt.from + 1) *from = d->opt.from + 1;
+    florin_status st = fl_segments_list(&first, &n, d->opt.journal.folder, err);
+    /* Older files may have been taken away: then the state must be younger. */
+    if (!st && n && *from < first[0]) *from = first[0];
+    if (!st && *from > d->opt.from + 1)
+        st = fl_fail(err, FLORIN_EFORMAT,
+                     "%s: the journal begins with record %llu and the state ends with %llu: what "
+                     "is between is missing",
+                     d->opt.journal.folder, (unsigned long long)*from,
+                     (unsigned long long)d->opt.from);
+    free(first);
+    return st;
 }
 
 static florin_status replay(fl_decider *d, const florin_context *ctx, florin_error *err)
 {
     fl_journal_reader *reader = NULL;
+    fl_playback *playback = NULL;
+    fl_replayed result = {0};
     fl_record record;
     bool more = true;
-    uint64_t last = fl_journal_next(d->journal) - 1;
-    uint64_t from = last > d->opt.entries ? last - d->opt.entries + 1 : 1;
-    if (d->opt.from > last)
-        return fl_fail(err, FLORIN_EFORMAT,
-                       "%s: the checkpoint is of record %llu, the journal ends "
-                       "with %llu: the journal's last file is missing or of an older backup",
-                       d->opt.journal.folder, (unsigned long long)d->opt.from,
-                       (unsigned long long)last);
-    if (from > d->opt.from + 1) from = d->opt.from + 1;
-    florin_status st = fl_journal_reader_open(&reader, d->opt.journal.folder, from, err);
-    d->added = 0;
-    fl_scorer_begin(d->scorer);
+    uint64_t from = 1, last = fl_journal_next(d->journal) - 1;
+    florin_status st = start(d, last, &from, err);
+    if (!st) st = fl_playback_open(&playback, d, false, err);
+    if (!st) st = fl_journal_reader_open(&reader, d->opt.journal.folder, from, err);
     while (!st) {
         st = fl_journal_reader_next(reader, &record, &more, err);
         if (st || !more) break;
-        st = take_record(d, &record, err);
+        st = note(d, &record, err);
+        if (!st && record.sequence > d->opt.from) st = fl_playback_take(playback, &record, err);
         if (record.sequence % 65536) continue;
         fl_progress(ctx, "reading the journal", record.sequence - from, last - from);
         if (fl_cancelled(ctx)) st = fl_fail(err, FLORIN_ECANCELLED, "reading the journal: stopped");
     }
-    fl_scorer_finish(d->scorer, NULL);
+    if (!st) st = fl_playback_finish(playback, err);
+    if (!st) fl_playback_result(playback, &result);
+    d->counts.recovered = result.records;
     fl_journal_reader_close(reader);
+    fl_playback_close(playback);
     return st;
 }
 
-static florin_status set_up(fl_decider *d, florin_error *err)
+florin_status fl_decider_set_up(fl_decider *d, florin_error *err)
 {
     uint32_t n = fl_scorer_batch_max(d->scorer);
     static const char zero[FL_JOURNAL_RECORD_MAX];
@@ -116,9 +125,7 @@ static florin_status set_up(fl_decider *d, florin_error *err)
     if (!d->opt.ahead_us) d->opt.ahead_us = FL_DAY_US;
     if (!d->opt.entries) d->opt.entries = 4000000;
     d->heads = fl_scorer_heads(d->scorer);
-    char first[17] = {0};
-    memcpy(first, fl_model_file_hash(fl_model_source(d->opt.model)), 16);
-    d->model_version = strtoull(first, NULL, 16);
+    d->model_version = fl_decider_version(fl_model_file_hash(fl_model_source(d->opt.model)));
     d->item = fl_calloc(n, sizeof *d->item);
     d->out = fl_calloc((size_t)n * (d->heads ? d->heads : 1), sizeof *d->out);
     fl_buf_add(&d->scratch, zero, sizeof zero);
@@ -133,6 +140,7 @@ static florin_status open_journal(fl_decider *d, florin_error *err)
     uint64_t *first = NULL;
     uint32_t n = 0;
     size_t bytes;
+    uint64_t model;
     char *preamble = preamble_of(d);
     if (!preamble) return fl_fail(err, FLORIN_ENOMEM, "decider");
     florin_status st = fl_make_dir(d->opt.journal.folder, err);
@@ -140,7 +148,7 @@ static florin_status open_journal(fl_decider *d, florin_error *err)
     if (!st && n) {
         st = fl_journal_reader_open(&reader, d->opt.journal.folder, first[n - 1], err);
         const uint8_t *text = st ? NULL : fl_journal_reader_preamble(reader, &bytes);
-        if (!st) st = check_preamble(d, text, bytes, err);
+        if (!st) st = fl_decider_check_preamble(d, text, bytes, &model, err);
         fl_journal_reader_close(reader);
     }
     free(first);
@@ -161,7 +169,7 @@ florin_status fl_decider_open(fl_decider **out, const fl_decider_options *opt,
     d->opt = *opt;
     d->scorer = opt->scorer;
     d->schema = fl_model_schema(opt->model);
-    florin_status st = set_up(d, err);
+    florin_status st = fl_decider_set_up(d, err);
     if (!st) st = open_journal(d, err);
     if (!st) st = replay(d, ctx, err);
     if (st) fl_decider_close(d);

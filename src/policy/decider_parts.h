@@ -27,6 +27,27 @@ struct fl_decider {
     fl_decider_counts counts;
 };
 
+/* All but journal and replay: arrays, index (entries 0: none). */
+florin_status fl_decider_set_up(fl_decider *d, florin_error *err);
+/* The answer to a request by its scores and its row; head: whose reasons. */
+void fl_decider_answer(fl_decider *d, const fl_request *r, uint32_t head, const fl_head_out *scores,
+                       const float *row, fl_answer *a);
+/* Is the journal whose head this is one of this schema and key? *model: version of the model that decides in it. */
+florin_status fl_decider_check_preamble(const fl_decider *d, const uint8_t *text, size_t n,
+                                        uint64_t *model, florin_error *err);
+uint64_t fl_decider_version(const char *hash); /* the first 16 hex digits */
+
+/* Records in order, gathered so that the scorer takes many at once. */
+typedef struct fl_playback fl_playback;
+/* check: answers are worked out again and held against the recorded ones. */
+florin_status fl_playback_open(fl_playback **out, fl_decider *d, bool check, florin_error *err);
+void fl_playback_close(fl_playback *p);
+/* Take one record; its bytes are copied. */
+florin_status fl_playback_take(fl_playback *p, const fl_record *record, florin_error *err);
+/* Run what is gathered. */
+florin_status fl_playback_finish(fl_playback *p, florin_error *err);
+void fl_playback_result(const fl_playback *p, fl_replayed *out);
+
 /* Move histories by what became known. False: the event is forgotten. */
 bool fl_decider_apply(fl_decider *d, uint16_t type, const fl_news *n);
 /* So that it is found again. */

@@ -60,6 +60,23 @@ florin_status fl_decider_state_find(const char *folder, char **path, uint64_t *s
     return *path ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "%s", folder);
 }
 
+florin_status fl_decider_state_oldest(const char *folder, uint64_t least, char **path,
+                                      uint64_t *sequence, florin_error *err)
+{
+    uint64_t number, best = UINT64_MAX;
+    *path = NULL;
+    *sequence = 0;
+    DIR *d = opendir(folder);
+    if (!d) return fl_fail(err, FLORIN_EIO, "%s: %s", folder, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));)
+        if (is_state(e->d_name, &number) && number >= least && number < best) best = number;
+    closedir(d);
+    if (best == UINT64_MAX) return FLORIN_OK;
+    *sequence = best;
+    *path = state_path(folder, best);
+    return *path ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "%s", folder);
+}
+
 static void remove_old(const char *folder)
 {
     uint64_t most[KEPT], number;

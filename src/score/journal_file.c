@@ -49,8 +49,9 @@ static florin_status read_head(fl_segment *s, florin_error *err)
     memcpy(&s->head, s->map.data, sizeof s->head);
     if (memcmp(s->head.magic, FL_JOURNAL_MAGIC, 8)) return bad_head(s, 0, "no journal", err);
     if (s->head.version != VERSION)
-        return fl_fail(err, FLORIN_EFORMAT, "%s: journal of version %u, this program reads %d",
-                       s->path, s->head.version, VERSION);
+        return fl_fail(err, FLORIN_EFORMAT,
+                       "%s: offset 8: journal of version %u, this program reads %d", s->path,
+                       s->head.version, VERSION);
     size_t left = s->map.size - sizeof s->head - sizeof(uint64_t);
     if (s->head.preamble_bytes > FL_JOURNAL_PREAMBLE_MAX || s->head.preamble_bytes > left)
         return bad_head(s, 64, "the head of this part of the journal is damaged", err);
