@@ -94,7 +94,10 @@ static bool whole(const fl_segment *s, size_t at, fl_record_head *h)
     if (h->mark != FL_RECORD_MARK || h->n > FL_JOURNAL_RECORD_MAX ||
         fl_record_bytes(h->n) > s->map.size - at)
         return false;
-    return h->hash == fl_record_hash(h, s->map.data + at + sizeof *h, s->seed);
+    const uint8_t *payload = s->map.data + at + sizeof *h;
+    for (size_t i = h->n; i < fl_record_bytes(h->n) - sizeof *h; i++)
+        if (payload[i]) return false; /* what fills up to 8 is zero */
+    return h->hash == fl_record_hash(h, payload, s->seed);
 }
 
 bool fl_segment_record(const fl_segment *s, size_t at, uint64_t sequence, fl_record *out)
