@@ -193,8 +193,10 @@ FLORIN_CHECKED florin_status florin_doctor(const florin_context *ctx,
 typedef struct {
     uint32_t size;
     florin_format format;
-    const char *schema; /* YAML file */
-    const char *log;    /* folder of the log: made when missing, else a segment is appended */
+    const char
+        *schema;     /* YAML file; or a journal (the folder of a decider): its events as they were
+                           known, with what became known of them. What the log has is left out */
+    const char *log; /* folder of the log: made when missing, else a segment is appended */
     const char *const
         *files; /* [n_files] FILE for the first source or SOURCE=FILE; none: those of the schema */
     uint32_t n_files;
@@ -202,6 +204,7 @@ typedef struct {
     int strict;          /* refuse all when one row is rejected */
     int no_ids;          /* keep no dictionary of identifiers */
     int sort_on_disk; /* sort by spilling whatever the size; else past the context's memory_bytes */
+    const char *key;  /* of a journal: file of the hash key, where its schema names one */
 } florin_import_options;
 
 /* Reads, checks, sorts, appends; writes a summary. The log changes at the end or not at all (kill -9 included).

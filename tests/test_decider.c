@@ -208,12 +208,172 @@ static void repeats(void **state)
     florin_decider_close(d);
 }
 
+static void no_output(void *user, const char *bytes, size_t n)
+{
+    (void)user, (void)bytes, (void)n;
+}
+
+static void import(const char *journal, const char *log)
+{
+    florin_context ctx = FLORIN_CONTEXT_INIT;
+    florin_import_options o = {.size = sizeof o, .schema = journal, .log = log};
+    florin_error err = {0};
+
+    ctx.write = no_output;
+    if (florin_import(&ctx, &o, &err)) fail_msg("%s", err.message);
+}
+
+static void same_events(const fl_log *a, const fl_log *b)
+{
+    const fl_schema *s = fl_log_schema(a);
+    assert_int_equal(fl_log_rows(a), fl_log_rows(b));
+    for (uint64_t r = 0; r < fl_log_rows(a); r++) {
+        fl_event x, y;
+        char number[FL_ID_NUMBER];
+        size_t n, m;
+        fl_log_event(a, r, &x);
+        fl_log_event(b, r, &y);
+        const char *id = fl_log_event_id(a, r, number, &n);
+        assert_memory_equal(id, fl_log_event_id(b, r, number, &m), n);
+        assert_int_equal(n, m);
+        memset(x.entity, 0, sizeof x.entity); /* dense numbers are each log's own */
+        memset(y.entity, 0, sizeof y.entity);
+        assert_memory_equal(&x, &y, sizeof x);
+        for (uint32_t f = 0; f < s->categories; f++) {
+            if (!x.category[f]) continue;
+            const char *text = fl_log_value_text(a, (int)f, x.category[f], &n);
+            assert_memory_equal(text, fl_log_value_text(b, (int)f, x.category[f], &m), n);
+            assert_int_equal(n, m);
+        }
+    }
+    assert_int_equal(fl_log_labels(a), fl_log_labels(b));
+    for (uint64_t i = 0; i < fl_log_labels(a); i++) {
+        fl_label x, y;
+        fl_log_label(a, i, &x);
+        fl_log_label(b, i, &y);
+        assert_int_equal(x.arrival_us, y.arrival_us);
+        assert_int_equal(x.row, y.row);
+        assert_int_equal(x.label, y.label);
+        assert_true(x.value == y.value);
+    }
+}
+
+/* The journal of a log's events is the log again, and imported twice it is the same. */
+static void the_loop_closes(void **state)
+{
+    florin_decision *out = calloc(SCORE_EVENTS, sizeof *out);
+    char folder[512], again[512];
+    fl_log *a, *b;
+    florin_decider *d;
+
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", scratch_path("loop"));
+    snprintf(again, sizeof again, "%s", scratch_path("loop.log"));
+    d = open_in(folder, FLORIN_SYNC_INTERVAL);
+    feed(d, 0, 1500, out);
+    florin_decider_close(d);
+    import(folder, again);
+    d = open_in(folder, FLORIN_SYNC_INTERVAL);
+    feed(d, 1500, UINT32_MAX, out);
+    florin_decider_close(d);
+    import(folder, again);
+    import(folder, again);
+    assert_int_equal(fl_log_open(&a, log_path, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_open(&b, again, NULL), FLORIN_OK);
+    same_events(a, b);
+    fl_log_close(a);
+    fl_log_close(b);
+    free(out);
+}
+
+/* What an authorisation said becomes part of the event; one without an id has its decision's. */
+static void results_and_outcomes(void **state)
+{
+    char folder[512], imported[512], number[FL_ID_NUMBER];
+    florin_decision out;
+    florin_status item;
+    florin_receipt receipt;
+    florin_error err = {0};
+    score_feed f;
+    florin_event e;
+    florin_label_arrival l;
+    uint32_t declined, label;
+    fl_log *log;
+    fl_event row;
+    size_t n;
+
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", scratch_path("results"));
+    snprintf(imported, sizeof imported, "%s", scratch_path("results.log"));
+    florin_decider *d = open_in(folder, FLORIN_SYNC_INTERVAL);
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    assert_int_equal(
+        florin_scorer_find(florin_decider_scorer(d), FLORIN_MARK, "declined", &declined, NULL),
+        FLORIN_OK);
+    assert_non_null(florin_scorer_name(florin_decider_scorer(d), FLORIN_LABEL, 0, &label));
+    while (score_feed_next(&f, &e, &l) != FL_STEP_EVENT) continue;
+    for (uint32_t i = 0; i < e.n_values; i++)
+        if (e.values[i].field == declined) ((florin_value *)&e.values[i])->number = 0;
+    e.id_n = 0;
+    florin_request r = {.event = e};
+    assert_int_equal(florin_decide(d, &r, 1, NOW, &out, &item, NULL), FLORIN_OK);
+    assert_int_equal(item, FLORIN_OK);
+    florin_value mark = {.field = declined, .number = 1};
+    florin_news news[] = {{.kind = FLORIN_NEWS_RESULT,
+                           .decision = out.id,
+                           .decision_n = (uint32_t)strlen(out.id),
+                           .type = e.type,
+                           .arrival_us = INT64_MIN,
+                           .values = &mark,
+                           .n_values = 1,
+                           .key = "k",
+                           .key_n = 1},
+                          {.kind = FLORIN_NEWS_LABEL,
+                           .decision = out.id,
+                           .decision_n = (uint32_t)strlen(out.id),
+                           .label = label,
+                           .value = 1,
+                           .arrival_us = NOW + 5}};
+    for (int i = 0; i < 2; i++) {
+        if (florin_decider_learn(d, &news[i], 1, NOW, &receipt, &item, &err))
+            fail_msg("%s", err.message);
+        if (item) fail_msg("%s", florin_decider_message(d, 0));
+        assert_int_equal(receipt.sequence, 2 + i);
+        assert_int_equal(receipt.decision, 1);
+        assert_true(receipt.counted && !receipt.repeat);
+    }
+    assert_int_equal(florin_decider_learn(d, news, 1, NOW, &receipt, &item, &err), FLORIN_OK);
+    assert_true(receipt.repeat);
+    assert_int_equal(receipt.sequence, 2);
+    news[1].key = "k";
+    news[1].key_n = 1;
+    assert_int_equal(florin_decider_learn(d, news + 1, 1, NOW, &receipt, &item, &err), FLORIN_OK);
+    assert_int_equal(item, FLORIN_EINPUT);
+    news[1].decision = "dec_0000000000000";
+    assert_int_equal(florin_decider_learn(d, news + 1, 1, NOW, &receipt, &item, &err), FLORIN_OK);
+    assert_int_equal(item, FLORIN_EINPUT);
+    score_feed_close(&f);
+    florin_decider_close(d);
+    import(folder, imported);
+    assert_int_equal(fl_log_open(&log, imported, NULL), FLORIN_OK);
+    assert_int_equal(fl_log_rows(log), 1);
+    assert_int_equal(fl_log_labels(log), 1);
+    fl_log_event(log, 0, &row);
+    assert_int_equal(row.marks, 1);
+    const char *id = fl_log_event_id(log, 0, number, &n);
+    assert_int_equal(n, strlen(out.id));
+    assert_memory_equal(id, out.id, n);
+    fl_log_close(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_scorer),
         cmocka_unit_test(goes_on),
         cmocka_unit_test(repeats),
+        cmocka_unit_test(the_loop_closes),
+        cmocka_unit_test(results_and_outcomes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -16,6 +16,7 @@ int cmd_import(cli *c, int argc, char **argv)
         {"--no-ids", CLI_FLAG, &no_ids, NULL, "keep no dictionary of identifiers (hashes only)"},
         {"--sort-on-disk", CLI_FLAG, &sort, NULL,
          "sort by spilling to disk whatever the size (chosen by itself past --memory)"},
+        {"--key", CLI_TEXT, &o.key, "FILE", "of a journal: hash key, where its schema names one"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},
     };
     if (!cli_parse(c, argc, argv, options, args, 32, 1, &n, &code)) return code;

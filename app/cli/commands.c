@@ -7,8 +7,9 @@
 const cli_command cli_commands[] = {
     {"draft", "write a first schema for an unknown table", "FILE [--out SCHEMA.yaml]",
      "florin draft payments.csv --out payments.yaml", cmd_draft},
-    {"import", "read tables into an event log", "SCHEMA.yaml --log LOG [FILE | SOURCE=FILE ...]",
-     "florin import payments.yaml --log payments.log payments.csv", cmd_import},
+    {"import", "read tables, or a server's journal, into an event log", "SCHEMA.yaml|JOURNAL --log LOG [FILE | SOURCE=FILE ...]",
+     "florin import payments.yaml --log payments.log payments.csv\n"
+     "florin import journal --log live.log  # what was decided on, and what became of it", cmd_import},
     {"describe", "what is in an event log, without names; a model's card", "LOG | MODEL [--features]",
      "florin describe bank.log\n"
      "florin describe bank.log --html > bank.html\n"

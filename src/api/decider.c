@@ -243,7 +243,8 @@ static void give_answer(const florin_decider *d, const fl_decided *from, florin_
 {
     const fl_answer *a = &from->answer;
     memset(to, 0, sizeof *to);
-    if (from->sequence) fl_decision_id(d->decider, from->sequence, to->id);
+    if (from->sequence)
+        fl_decision_id(fl_journal_id(fl_decider_journal(d->decider)), from->sequence, to->id);
     to->sequence = from->sequence;
     to->decided_us = from->at_us;
     to->time_us = from->time_us;

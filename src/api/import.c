@@ -1,6 +1,7 @@
 /* florin_import: the schema and files in, the log and a summary out. */
 #include "base/json.h"
 #include "data/import.h"
+#include "score/journal_import.h"
 
 static void write_text(const florin_context *ctx, const char *log, const fl_schema *s,
                        const fl_import_stats *t, double seconds, const char *rejects)
@@ -57,11 +58,33 @@ static void write_json(const florin_context *ctx, const char *log, const fl_sche
     json_decref(j);
 }
 
+static florin_status import_journal(const florin_context *ctx, const florin_import_options *opt,
+                                    florin_error *err)
+{
+    fl_schema *s = NULL;
+    fl_journal_imported j;
+    fl_import_stats t = {.read = 0};
+    int64_t start = fl_monotonic_us(ctx);
+    if (opt->n_files)
+        return fl_fail(err, FLORIN_EUSAGE, "%s is a journal: it takes no further files",
+                       opt->schema);
+    florin_status st = fl_journal_import(opt->schema, opt->log, opt->key, &j, &s, ctx, err);
+    if (st) return st;
+    double seconds = (double)(fl_monotonic_us(ctx) - start) / 1e6;
+    t.written = j.written;
+    t.read = j.decisions + j.labels + j.results;
+    if (opt->format == FLORIN_JSON) write_json(ctx, opt->log, s, &t, seconds);
+    else write_text(ctx, opt->log, s, &t, seconds, "");
+    fl_schema_free(s);
+    return FLORIN_OK;
+}
+
 florin_status florin_import(const florin_context *ctx, const florin_import_options *opt,
                             florin_error *err)
 {
     if (!opt || !opt->schema || !opt->log)
         return fl_fail(err, FLORIN_EUSAGE, "import needs a schema and a log");
+    if (florin_journal_is(opt->schema)) return import_journal(ctx, opt, err);
     fl_schema *s = NULL;
     fl_import_stats t;
     int64_t start = fl_monotonic_us(ctx);

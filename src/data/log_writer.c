@@ -179,6 +179,16 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
                                  bool sorted, bool keep_ids, const florin_context *ctx,
                                  florin_error *err)
 {
+    uint8_t key[16];
+    *out = NULL;
+    florin_status st = fl_schema_key(schema, key, err);
+    return st ? st : fl_log_writer_open_key(out, path, schema, key, sorted, keep_ids, ctx, err);
+}
+
+florin_status fl_log_writer_open_key(fl_log_writer **out, const char *path, const fl_schema *schema,
+                                     const uint8_t key[16], bool sorted, bool keep_ids,
+                                     const florin_context *ctx, florin_error *err)
+{
     *out = NULL;
     fl_log_writer *w = fl_calloc(1, sizeof *w);
     if (!w) return fl_fail(err, FLORIN_ENOMEM, "%s", path);
@@ -197,7 +207,7 @@ florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl
     json_t *j = st ? NULL : fl_schema_to_json(schema);
     if (!st) st = fl_schema_from_json(&w->schema, j, path, err);
     json_decref(j);
-    if (!st) st = fl_schema_key(schema, w->key, err);
+    memcpy(w->key, key, sizeof w->key);
     char *manifest = fl_path_join(path, FL_MANIFEST);
     bool old = manifest && fl_file_exists(manifest);
     free(manifest);
@@ -283,6 +293,12 @@ florin_status fl_log_writer_entity(fl_log_writer *w, int kind, const char *text,
     uint64_t hash = fl_entity_hash(w->key, w->schema->kind[kind].name, text, n);
     return dictionary_code(&w->entities[kind], hash, text, keeps_name(w, text, n) ? n : 0, code,
                            err);
+}
+
+florin_status fl_log_writer_hashed(fl_log_writer *w, int kind, uint64_t hash, uint32_t *code,
+                                   florin_error *err)
+{
+    return dictionary_code(&w->entities[kind], hash, "", 0, code, err);
 }
 
 /* Space for n more rows. */

@@ -22,6 +22,10 @@ typedef struct {
 florin_status fl_log_writer_open(fl_log_writer **out, const char *path, const fl_schema *schema,
                                  bool sorted, bool keep_ids, const florin_context *ctx,
                                  florin_error *err);
+/* The same, with a key instead of the one that the schema names. */
+florin_status fl_log_writer_open_key(fl_log_writer **out, const char *path, const fl_schema *schema,
+                                     const uint8_t key[16], bool sorted, bool keep_ids,
+                                     const florin_context *ctx, florin_error *err);
 /* Tell how many rows will come, about: saves growing. */
 void fl_log_writer_expect(fl_log_writer *w, uint64_t rows);
 /* A row with this id_hash comes next, after some work of the caller: hides the wait for memory. */
@@ -34,6 +38,10 @@ florin_status fl_log_writer_value(fl_log_writer *w, int field, const char *text,
                                   uint32_t *code, florin_error *err);
 florin_status fl_log_writer_entity(fl_log_writer *w, int kind, const char *text, size_t n,
                                    uint32_t *code, florin_error *err);
+
+/* An identifier of which there is only fl_entity_hash by the writer's key. */
+florin_status fl_log_writer_hashed(fl_log_writer *w, int kind, uint64_t hash, uint32_t *code,
+                                   florin_error *err);
 
 typedef struct {
     int64_t time_us, amount_minor;

@@ -426,3 +426,53 @@ void fl_fold_event(const fl_fold_plan *plan, fl_fold_record *const *rec,
         else absent(&plan->of_pair[i], features);
     }
 }
+
+/* ---- marks that come later ---- */
+
+static void take_off(float *sum, float x)
+{
+    *sum = *sum > x ? *sum - x : 0;
+}
+
+/* A visit that did not take place. */
+static void undo_visit(record *r, const moment *m, int64_t time_us, float amount)
+{
+    if (amount > 0) take_off(&r->sum, amount);
+    if (amount < 0 || !r->visits || r->visit_us != time_us || !r->visit_items) return;
+    take_off(&r->visit_amount, amount);
+    if (--r->visit_items) return;
+    r->visits--;
+    take_off(&r->slow[0][0], m->weight[2]);
+    take_off(&r->slow[0][1], m->weight[3]);
+    take_off(&r->quarter[1], m->weight[LANE_90D]);
+}
+
+void fl_fold_marks(const fl_fold_plan *plan, fl_fold_record *const *rec,
+                   fl_fold_record *const *pair, const fl_fold_carry *carry, uint8_t before,
+                   uint8_t fresh, int64_t amount_minor, int64_t clock_us)
+{
+    step s;
+    memset(&s, 0, sizeof s);
+    s.at = moment_of(clock_us);
+    s.now_s = stamp(clock_us);
+    s.marks = fresh;
+    s.amount = amount_minor == FL_AMOUNT_NONE ? 0 : (float)amount_minor * plan->unit;
+    for (uint32_t k = 0; k < plan->kinds; k++) {
+        if (!rec[k]) continue;
+        record *r = record_of(rec[k]);
+        touch(r, &s.at);
+        float marked = r->quarter[3];
+        if (!before) undo_visit(r, &s.at, carry->time_us, s.amount);
+        update_marks(r, &s);
+        if (before) r->quarter[3] = marked; /* one event with any mark, counted before */
+    }
+    for (uint32_t i = 0; i < plan->pairs; i++) {
+        if (!pair || !pair[i]) continue;
+        record *r = record_of(pair[i]);
+        touch(r, &s.at);
+        float marked = r->quarter[3];
+        if (!before && s.amount > 0) take_off(&r->sum, s.amount);
+        update_marks(r, &s);
+        if (before) r->quarter[3] = marked;
+    }
+}

@@ -69,6 +69,12 @@ void fl_fold_event(const fl_fold_plan *plan, fl_fold_record *const *rec,
 void fl_fold_label(const fl_fold_plan *plan, fl_fold_record *const *rec,
                    fl_fold_record *const *pair, fl_fold_carry *carry, float value,
                    int64_t clock_us);
+/* Marks of an event become known after it was applied (declined, cancelled): counted as of clock_us, and the amount (minor
+ * units, FL_AMOUNT_NONE: none) no longer as one that went through. before: the event's marks so far; fresh: those that
+ * are new. Gaps between visits keep the event: a log that had the marks at once differs there. */
+void fl_fold_marks(const fl_fold_plan *plan, fl_fold_record *const *rec,
+                   fl_fold_record *const *pair, const fl_fold_carry *carry, uint8_t before,
+                   uint8_t fresh, int64_t amount_minor, int64_t clock_us);
 /* Features of an entity at a date: [fl_fold_read_features(kind)]. The record is not changed. */
 void fl_fold_read(const fl_fold_plan *plan, int kind, const fl_fold_record *rec, int64_t at_us,
                   float *out);

@@ -8,46 +8,10 @@ enum {
     RECORD_EXTRA = 40      /* the journal's own, of each record */
 };
 
-/* ---- names of records: a permutation of (epoch, number), so that they tell nothing ---- */
-
-static const char LETTERS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's */
-
-static uint64_t permute(const fl_decider *d, uint64_t x, bool back)
-{
-    uint32_t left = (uint32_t)(x >> 32), right = (uint32_t)x;
-    const uint8_t *key = fl_journal_id(d->journal) + 16;
-    for (int i = 0; i < 4; i++) { /* Luby & Rackoff 1988 */
-        uint32_t round[2] = {(uint32_t)(back ? 3 - i : i), back ? left : right};
-        uint32_t mixed = (uint32_t)fl_siphash(round, sizeof round, key);
-        uint32_t next = (back ? right : left) ^ mixed;
-        if (back) right = left, left = next;
-        else left = right, right = next;
-    }
-    return (uint64_t)left << 32 | right;
-}
-
-void fl_decision_id(const fl_decider *d, uint64_t sequence, char out[FL_DECISION_ID])
-{
-    uint64_t x = permute(d, sequence, false);
-    memcpy(out, "dec_", 4);
-    for (int i = 16; i >= 4; i--, x >>= 5) out[i] = LETTERS[x & 31];
-    out[17] = 0;
-}
-
 uint64_t fl_decision_number(const fl_decider *d, const char *id, size_t n)
 {
-    uint64_t x = 0;
-    char again[FL_DECISION_ID];
-    if (n != 17 || memcmp(id, "dec_", 4)) return 0;
-    for (int i = 4; i < 17; i++) {
-        const char *at = id[i] ? strchr(LETTERS, id[i]) : NULL;
-        if (!at) return 0;
-        x = x << 5 | (uint64_t)(at - LETTERS);
-    }
-    uint64_t sequence = permute(d, x, true);
-    if (!sequence || sequence >= fl_journal_next(d->journal)) return 0;
-    fl_decision_id(d, sequence, again);
-    return memcmp(again, id, 17) ? 0 : sequence;
+    uint64_t sequence = fl_decision_id_read(fl_journal_id(d->journal), id, n);
+    return sequence < fl_journal_next(d->journal) ? sequence : 0;
 }
 
 /* ---- one request ---- */
@@ -129,9 +93,11 @@ static florin_status admit(fl_decider *d, fl_request *r, item *it, florin_error 
     florin_status st = check_time(d, r, err);
     if (!st) st = find_repeat(d, r, it, err);
     if (st || it->repeat) return st;
+    it->sequence = fl_journal_next(d->journal) + d->added;
+    if (!r->event.id)
+        r->event.id = fl_decision_event(fl_journal_id(d->journal), it->sequence, r->event.type);
     st = fl_scorer_add(d->scorer, &r->event, err);
     if (st) return st;
-    it->sequence = fl_journal_next(d->journal) + d->added;
     it->slot = d->added;
     d->item[d->added++].added = r;
     if (r->key[0] || r->key[1]) fl_journal_index_put(d->index, r->key[0], it->sequence);
@@ -339,24 +305,42 @@ static florin_status find_news(fl_decider *d, uint16_t type, const fl_news *n, f
 }
 
 /* Which decision it is about, and what its event's id hashes to. */
-static florin_status find_subject(fl_decider *d, fl_news *n, florin_error *err)
+static florin_status find_subject(fl_decider *d, fl_news *n, uint8_t *marks, florin_error *err)
 {
     fl_request r;
     fl_decided decided;
-    if (!n->decision && n->event) {
-        n->decision = fl_journal_index_find(d->index, n->event);
-        return n->decision ? FLORIN_OK
-                           : fl_fail(err, FLORIN_EINPUT,
-                                     "no decision about this event is known: name the decision");
-    }
+    if (!n->decision && n->event) n->decision = fl_journal_index_find(d->index, n->event);
+    if (!n->decision)
+        return fl_fail(err, FLORIN_EINPUT,
+                       "no decision about this event is known: name the decision");
     florin_status st = read_decision(d, n->decision, &r, &decided, err);
-    if (!st) n->event = r.event.id;
-    return st;
+    if (st) return st;
+    n->event = r.event.id;
+    n->amount_minor = r.event.amount_minor;
+    *marks = r.event.marks;
+    return FLORIN_OK;
+}
+
+/* Marks that results so far have set: the event's news, the newest first. */
+static florin_status marks_so_far(fl_decider *d, const fl_news *n, uint8_t *marks,
+                                  florin_error *err)
+{
+    fl_record record;
+    fl_news old;
+    for (uint64_t i = n->before; i; i = old.before) {
+        florin_status st = fl_journal_get(d->journal, i, &record, err);
+        if (!st) st = fl_news_read(d->schema, &record, &old, err);
+        if (st) return st;
+        if (old.before >= i) break;
+        if (record.type == FL_RECORD_RESULT) *marks |= old.marks_fresh;
+    }
+    return FLORIN_OK;
 }
 
 florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t now_us,
                                fl_receipt *out, florin_error *err)
 {
+    uint8_t marks = 0;
     n->at_us = now_us;
     if (n->arrival_us == INT64_MIN) n->arrival_us = now_us;
     if (n->arrival_us > now_us && n->arrival_us - now_us > d->opt.ahead_us)
@@ -365,10 +349,16 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t
                        (double)d->opt.ahead_us / FL_HOUR_US);
     memset(out, 0, sizeof *out);
     florin_status st = fl_journal_room(d->journal, FL_REQUEST_BYTES_MAX + RECORD_EXTRA, err);
-    if (!st) st = find_subject(d, n, err);
+    if (!st) st = find_subject(d, n, &marks, err);
     if (!st) st = find_news(d, type, n, out, err);
     if (st || out->repeat) return st;
-    if (n->event) n->before = fl_journal_index_find(d->index, news_hash(n->event));
+    n->before = fl_journal_index_find(d->index, news_hash(n->event));
+    if (type == FL_RECORD_RESULT) {
+        st = marks_so_far(d, n, &marks, err);
+        if (st) return st;
+        n->marks_before = marks;
+        n->marks_fresh = (uint8_t)(n->marks & ~marks);
+    }
     *out =
         (fl_receipt){fl_journal_next(d->journal), n->decision, false, fl_decider_apply(d, type, n)};
     d->scratch.len = 0;
@@ -382,7 +372,10 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t
 
 bool fl_decider_apply(fl_decider *d, uint16_t type, const fl_news *n)
 {
-    return type == FL_RECORD_LABEL && n->event &&
+    if (type == FL_RECORD_RESULT)
+        return !fl_scorer_marks(d->scorer, n->event, n->marks_before, n->marks_fresh,
+                                n->amount_minor, n->arrival_us, NULL);
+    return type == FL_RECORD_LABEL &&
            !fl_scorer_label(d->scorer, n->event, n->label, n->value, n->arrival_us, NULL);
 }
 

@@ -54,10 +54,8 @@ void fl_decider_flush(fl_decider *d);
 florin_status fl_decider_read(fl_decider *d, uint64_t sequence, fl_request *r, fl_decided *out,
                               florin_error *err);
 
-/* Public names of records: 17 letters, no order in them to see. */
-enum { FL_DECISION_ID = 18 };
-void fl_decision_id(const fl_decider *d, uint64_t sequence, char out[FL_DECISION_ID]);
-uint64_t fl_decision_number(const fl_decider *d, const char *id, size_t n); /* 0: none */
+/* Record of a decision by its public name (fl_decision_id); 0: there is none. */
+uint64_t fl_decision_number(const fl_decider *d, const char *id, size_t n);
 
 /* What a request says, as 64 bits: all but the times at which it came. scratch is overwritten. */
 uint64_t fl_request_print(const fl_schema *s, const fl_request *r, fl_buf *scratch);

@@ -4,6 +4,53 @@
 
 enum { VERSION = 1 };
 
+/* ---- names of records: a permutation of their numbers, so that they tell nothing ---- */
+
+static const char LETTERS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's */
+
+static uint64_t permute(const uint8_t *key, uint64_t x, bool back)
+{
+    uint32_t left = (uint32_t)(x >> 32), right = (uint32_t)x;
+    for (int i = 0; i < 4; i++) { /* Luby & Rackoff 1988 */
+        uint32_t round[2] = {(uint32_t)(back ? 3 - i : i), back ? left : right};
+        uint32_t next = (back ? right : left) ^ (uint32_t)fl_siphash(round, sizeof round, key);
+        if (back) right = left, left = next;
+        else left = right, right = next;
+    }
+    return (uint64_t)left << 32 | right;
+}
+
+void fl_decision_id(const uint8_t journal[FL_JOURNAL_ID], uint64_t sequence,
+                    char out[FL_DECISION_ID])
+{
+    uint64_t x = permute(journal + 16, sequence, false);
+    memcpy(out, "dec_", 4);
+    for (int i = 16; i >= 4; i--, x >>= 5) out[i] = LETTERS[x & 31];
+    out[17] = 0;
+}
+
+uint64_t fl_decision_id_read(const uint8_t journal[FL_JOURNAL_ID], const char *id, size_t n)
+{
+    uint64_t x = 0;
+    char again[FL_DECISION_ID];
+    if (n != 17 || memcmp(id, "dec_", 4)) return 0;
+    for (int i = 4; i < 17; i++) {
+        const char *at = id[i] ? strchr(LETTERS, id[i]) : NULL;
+        if (!at) return 0;
+        x = x << 5 | (uint64_t)(at - LETTERS);
+    }
+    uint64_t sequence = permute(journal + 16, x, true);
+    fl_decision_id(journal, sequence, again);
+    return memcmp(again, id, 17) ? 0 : sequence;
+}
+
+uint64_t fl_decision_event(const uint8_t journal[FL_JOURNAL_ID], uint64_t sequence, uint32_t type)
+{
+    char id[FL_DECISION_ID];
+    fl_decision_id(journal, sequence, id);
+    return fl_event_id_hash(type, id, FL_DECISION_ID - 1);
+}
+
 /* ---- writing ---- */
 
 #define PUT(b, value)                                                                              \
@@ -93,7 +140,8 @@ void fl_answer_put(fl_buf *b, const fl_answer *a)
 
 void fl_news_put(fl_buf *b, const fl_schema *s, uint16_t type, const fl_news *n)
 {
-    const uint8_t head[] = {VERSION, n->label, n->marks, n->marks_known, 0, 0, 0, 0};
+    const uint8_t head[] = {VERSION,         n->label,       n->marks, n->marks_known,
+                            n->marks_before, n->marks_fresh, 0,        0};
     fl_buf_add(b, head, sizeof head);
     PUT(b, n->decision);
     PUT(b, n->event);
@@ -103,6 +151,7 @@ void fl_news_put(fl_buf *b, const fl_schema *s, uint16_t type, const fl_news *n)
     PUT(b, n->arrival_us);
     PUT(b, n->value);
     if (type != FL_RECORD_RESULT) return;
+    PUT(b, n->amount_minor);
     put_categories(b, s->categories, n->category);
     put_numbers(b, s->numbers, n->number_present, n->number);
 }
@@ -270,6 +319,8 @@ florin_status fl_news_read(const fl_schema *s, const fl_record *record, fl_news 
     n->label = head[1];
     n->marks = head[2];
     n->marks_known = head[3];
+    n->marks_before = head[4];
+    n->marks_fresh = head[5];
     take(&c, &n->decision, sizeof n->decision);
     take(&c, &n->event, sizeof n->event);
     take(&c, &n->before, sizeof n->before);
@@ -278,6 +329,7 @@ florin_status fl_news_read(const fl_schema *s, const fl_record *record, fl_news 
     take(&c, &n->arrival_us, sizeof n->arrival_us);
     take(&c, &n->value, sizeof n->value);
     if (result) {
+        take(&c, &n->amount_minor, sizeof n->amount_minor);
         take_categories(&c, s, n->category);
         take_numbers(&c, s, &n->number_present, n->number);
     }

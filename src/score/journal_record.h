@@ -48,6 +48,15 @@ typedef struct {
     fl_reason reason[FL_REASONS_MAX];
 } fl_answer;
 
+/* Public names of records of a journal: 17 letters, no order in them to see. */
+enum { FL_DECISION_ID = 18 };
+void fl_decision_id(const uint8_t journal[FL_JOURNAL_ID], uint64_t sequence,
+                    char out[FL_DECISION_ID]);
+uint64_t fl_decision_id_read(const uint8_t journal[FL_JOURNAL_ID], const char *id,
+                             size_t n); /* 0: none */
+/* What stands for the id's hash of an event that has no id. */
+uint64_t fl_decision_event(const uint8_t journal[FL_JOURNAL_ID], uint64_t sequence, uint32_t type);
+
 /* Bytes behind b. `failed` of b: no memory. */
 void fl_request_put(fl_buf *b, const fl_schema *s, const fl_request *r);
 void fl_answer_put(fl_buf *b, const fl_answer *a);
@@ -64,7 +73,9 @@ typedef struct {
     int64_t at_us, arrival_us;
     uint8_t label; /* LABEL */
     float value;
-    uint8_t marks, marks_known; /* RESULT: bits */
+    uint8_t marks, marks_known;        /* RESULT: bits */
+    uint8_t marks_before, marks_fresh; /* RESULT: what the event had so far; what is new */
+    int64_t amount_minor;              /* RESULT: of the event */
     uint32_t number_present;
     float number[FL_NUMBERS_MAX];
     fl_span category[FL_CATEGORIES_MAX];

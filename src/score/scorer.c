@@ -483,6 +483,45 @@ const float *fl_scorer_row(const fl_scorer *s, uint32_t i)
 
 /* ---- labels, warming up ---- */
 
+/* Records of a pending event; NULL: gone. */
+static void records_of(const fl_scorer *s, const pending_event *p, fl_fold_record **rec,
+                       fl_fold_record **pair)
+{
+    memset(rec, 0, FL_KINDS_MAX * sizeof *rec);
+    memset(pair, 0, FL_PAIRS_MAX * sizeof *pair);
+    for (uint32_t k = 0; k < s->schema->kinds; k++) {
+        /* Looked up again: the entity may have been evicted and its slot given to another since. */
+        uint32_t i = p->hash[k] ? fl_table_find(&s->table[k], p->hash[k]) : FL_NONE;
+        rec[k] = i == FL_NONE ? NULL : fl_table_record(&s->table[k], i);
+    }
+    for (uint32_t i = 0; i < s->schema->pairs; i++) {
+        uint32_t x = p->pair[i] ? fl_table_find(&s->pairs[i], p->pair[i]) : FL_NONE;
+        pair[i] = x == FL_NONE ? NULL : fl_table_record(&s->pairs[i], x);
+    }
+}
+
+florin_status fl_scorer_marks(fl_scorer *s, uint64_t event_id, uint8_t before, uint8_t fresh,
+                              int64_t amount_minor, int64_t arrival_us, florin_error *err)
+{
+    if (arrival_us <= -TIME_LIMIT_US || arrival_us >= TIME_LIMIT_US)
+        return fl_fail(err, FLORIN_EINPUT, "arrival %lld us is out of range",
+                       (long long)arrival_us);
+    uint32_t slot = event_id ? fl_index_find(&s->pending_index, event_id) : FL_NONE;
+    if (slot == FL_NONE)
+        return fl_fail(err, FLORIN_EINPUT,
+                       "marks of an event that is unknown or older than the "
+                       "last %u",
+                       s->opt.pending_max);
+    if (!fresh) return FLORIN_OK;
+    pending_event *p = &s->pending[slot];
+    fl_fold_record *rec[FL_KINDS_MAX], *pair[FL_PAIRS_MAX];
+    records_of(s, p, rec, pair);
+    /* Not the stream's clock: a result says nothing of how late it is. */
+    fl_fold_marks(fl_model_plan(s->model), rec, pair, &p->carry, before, fresh, amount_minor,
+                  s->stats.clock_us);
+    return FLORIN_OK;
+}
+
 florin_status fl_scorer_label(fl_scorer *s, uint64_t event_id, int label, float value,
                               int64_t arrival_us, florin_error *err)
 {
@@ -504,16 +543,8 @@ florin_status fl_scorer_label(fl_scorer *s, uint64_t event_id, int label, float 
     if (label != s->schema->risk_label) return FLORIN_OK;
 
     pending_event *p = &s->pending[slot];
-    fl_fold_record *rec[FL_KINDS_MAX] = {0}, *pair[FL_PAIRS_MAX] = {0};
-    for (uint32_t k = 0; k < s->schema->kinds; k++) {
-        /* Looked up again: the entity may have been evicted and its slot given to another since. */
-        uint32_t i = p->hash[k] ? fl_table_find(&s->table[k], p->hash[k]) : FL_NONE;
-        rec[k] = i == FL_NONE ? NULL : fl_table_record(&s->table[k], i);
-    }
-    for (uint32_t i = 0; i < s->schema->pairs; i++) {
-        uint32_t x = p->pair[i] ? fl_table_find(&s->pairs[i], p->pair[i]) : FL_NONE;
-        pair[i] = x == FL_NONE ? NULL : fl_table_record(&s->pairs[i], x);
-    }
+    fl_fold_record *rec[FL_KINDS_MAX], *pair[FL_PAIRS_MAX];
+    records_of(s, p, rec, pair);
     fl_fold_label(fl_model_plan(s->model), rec, pair, &p->carry, value, s->stats.clock_us);
     return FLORIN_OK;
 }

@@ -70,6 +70,9 @@ void fl_scorer_fetch_next(fl_scorer *s, const fl_event *event);
  * FLORIN_EINPUT: the event is unknown, or was forgotten. */
 florin_status fl_scorer_label(fl_scorer *s, uint64_t event_id, int label, float value,
                               int64_t arrival_us, florin_error *err);
+/* Marks of a pending event become known: fl_fold_marks. FLORIN_EINPUT: the event is unknown, or was forgotten. */
+florin_status fl_scorer_marks(fl_scorer *s, uint64_t event_id, uint8_t before, uint8_t fresh,
+                              int64_t amount_minor, int64_t arrival_us, florin_error *err);
 /* Advance the states over a log without scoring, in the log's order, up to the first event with time >= until_us and
  * the labels that arrived by then. INT64_MAX: all events, and the labels that arrived by the last one. */
 florin_status fl_scorer_warm(fl_scorer *s, const fl_log *log, int64_t until_us,
