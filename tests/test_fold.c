@@ -487,6 +487,51 @@ static void test_correction(void **state)
     fl_fold_plan_free(p);
 }
 
+/* Marks that are known at once, or a moment later in one or two steps: the same features, but for the gaps between visits,
+ * which keep the visit that was none. */
+static void test_later_marks(void **state)
+{
+    (void)state;
+    fl_fold_plan *p = make_plan();
+    static world at_once, later;
+    uint32_t n = fl_fold_features(p), marked = 0, compared = 0;
+    float *f = calloc(n, sizeof *f), *g = calloc(n, sizeof *g);
+    fl_rng rng;
+    memset(&at_once, 0, sizeof at_once);
+    memset(&later, 0, sizeof later);
+    fl_rng_seed(&rng, 9);
+    for (int i = 0; i < 400; i++) {
+        item x = {.bad = -1}, y;
+        fl_fold_record *rec[FL_KINDS_MAX], *pair[1];
+        x.event = make_event(&rng, FL_DAY_US + i * (FL_HOUR_US + 1));
+        x.clock_us = x.event.time_us;
+        y = x;
+        y.event.marks = 0;
+        fold_one(p, &at_once, &x, f);
+        fold_one(p, &later, &y, g);
+        for (uint32_t k = 0; k < n; k++) {
+            if (strstr(fl_fold_feature_at(p, k)->name, "gap")) continue;
+            if (strstr(fl_fold_feature_at(p, k)->name, "visit")) continue;
+            compared++;
+            if (!(fabsf(f[k] - g[k]) <= 1e-3f * (1 + fabsf(f[k]))))
+                fail_msg("event %d: %s %g, later %g", i, fl_fold_feature_at(p, k)->name,
+                         (double)f[k], (double)g[k]);
+        }
+        if (!x.event.marks) continue;
+        marked++;
+        records(&later, &y.event, rec, pair);
+        uint8_t first = x.event.marks & 1 ? 1 : x.event.marks;
+        fl_fold_marks(p, rec, pair, &y.carry, 0, first, y.event.amount_minor, y.clock_us);
+        if (first != x.event.marks)
+            fl_fold_marks(p, rec, pair, &y.carry, first, x.event.marks & (uint8_t)~first,
+                          y.event.amount_minor, y.clock_us);
+    }
+    CHECK(marked > 50 && compared > 10000);
+    free(f);
+    free(g);
+    fl_fold_plan_free(p);
+}
+
 static void test_no_allocation(void **state)
 {
     (void)state;
@@ -579,12 +624,12 @@ static void test_plan_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),     cmocka_unit_test(test_sketches),
-        cmocka_unit_test(test_hostile),       cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_faded_mean),    cmocka_unit_test(test_read),
-        cmocka_unit_test(test_explaining),    cmocka_unit_test(test_correction),
-        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_plan_json),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_sketches),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_faded_mean), cmocka_unit_test(test_read),
+        cmocka_unit_test(test_explaining), cmocka_unit_test(test_later_marks),
+        cmocka_unit_test(test_correction), cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_plan_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
