@@ -8,8 +8,7 @@ const cli_command cli_commands[] = {
     {"draft", "write a first schema for an unknown table", "FILE [--out SCHEMA.yaml]",
      "florin draft payments.csv --out payments.yaml", cmd_draft},
     {"import", "read tables, or a server's journal, into an event log", "SCHEMA.yaml|JOURNAL --log LOG [FILE | SOURCE=FILE ...]",
-     "florin import payments.yaml --log payments.log payments.csv\n"
-     "florin import journal --log live.log  # what was decided on, and what became of it", cmd_import},
+     "florin import payments.yaml --log payments.log payments.csv", cmd_import},
     {"describe", "what is in an event log, without names; a model's card", "LOG | MODEL [--features]",
      "florin describe bank.log\n"
      "florin describe bank.log --html > bank.html\n"
@@ -49,8 +48,7 @@ const cli_command cli_commands[] = {
      "florin score bank.log --model fraud.florin --from 2025-06-01 --top 10 --out scores.parquet\n"
      "florin score bank.log --model churn.florin --at 2025-06-01 --out churn.csv", cmd_score},
     {"replay", "the same event by event through the live path; or a server's journal", "LOG|JOURNAL --model MODEL [--check]",
-     "florin replay bank.log --model fraud.florin --from 2025-06-01 --check\n"
-     "florin replay journal --model fraud.florin  # does every answer come out again, byte for byte?", cmd_replay},
+     "florin replay bank.log --model fraud.florin --from 2025-06-01 --check", cmd_replay},
     {"serve", "answer payments over HTTP: score, decide, explain, remember", "CONFIG.yaml | --print-config | --new-key NAME [--role ROLES]",
      "florin serve --print-config > florin.yaml   # then name the model and the journal in it\n"
      "florin serve florin.yaml\n"
