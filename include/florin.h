@@ -567,6 +567,10 @@ typedef struct {
         random; /* [32] bytes nobody can guess: a new journal's name and key. NULL: decision ids tell
                                   how many there were */
     int64_t now_us; /* the caller's clock */
+    const struct florin_policy
+        *policy; /* rules; NULL: the head's threshold blocks. Not to be closed before the decider
+                                     is, or has another */
+    uint32_t rings_max; /* entities of each velocity that the policy names; 0: 1,000,000 */
     /* Called whenever more is acknowledged, or writing has failed (the number is then the same as before): by the
      * decider's thread, or within a call of the caller's own. Must return at once and call nothing here. May be NULL. */
     void (*acknowledged)(void *user, uint64_t sequence);
@@ -575,7 +579,7 @@ typedef struct {
 #define FLORIN_DECIDER_INIT                                                                        \
     {                                                                                              \
         sizeof(florin_decider_options), NULL, FLORIN_SCORER_INIT, NULL, NULL,                      \
-            FLORIN_SYNC_INTERVAL, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL                               \
+            FLORIN_SYNC_INTERVAL, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, NULL                      \
     }
 
 /* Opens the folder or begins it, goes on from its last checkpoint and its journal. ctx (may be NULL): progress, cancelling,
@@ -706,6 +710,18 @@ FLORIN_CHECKED florin_status florin_decider_get(florin_decider *decider, const c
                                                 uint32_t id_n, florin_decision *out,
                                                 florin_error *err);
 
+/* Another policy from the next request on (NULL: none); velocities and lists that both name go on. Allocates. On an error
+ * the old one stays. */
+FLORIN_CHECKED florin_status florin_decider_set_policy(florin_decider *decider,
+                                                       const struct florin_policy *policy,
+                                                       int64_t now_us, florin_error *err);
+/* An entry of one of the policy's lists: value [n] as a user writes it, until_us INT64_MAX for ever, INT64_MIN: it goes.
+ * *sequence of its record. FLORIN_EINPUT: no such list; FLORIN_ENOMEM: it is full. */
+FLORIN_CHECKED florin_status florin_decider_list(florin_decider *decider, const char *list,
+                                                 const char *value, uint32_t n, int64_t until_us,
+                                                 int64_t now_us, uint64_t *sequence,
+                                                 florin_error *err);
+
 /* Write a checkpoint: opening goes on from it instead of from the beginning. */
 FLORIN_CHECKED florin_status florin_decider_checkpoint(florin_decider *decider, florin_error *err);
 
@@ -737,11 +753,12 @@ typedef struct {
     const char *model;   /* the one that decided */
     const char *key;     /* file of the hash key, where the schema names one */
     const char *tier;    /* NULL: best of this CPU */
+    const char *policy;  /* file of the rules that decided; NULL: there were none */
     const char *state;   /* file to write, of the histories as they are at the end; NULL: none */
 } florin_replay_journal_options;
 #define FLORIN_REPLAY_JOURNAL_INIT                                                                 \
     {                                                                                              \
-        sizeof(florin_replay_journal_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL           \
+        sizeof(florin_replay_journal_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, NULL     \
     }
 /* Every decision of a journal worked out again, from its beginning (its oldest checkpoint where older files were taken
  * away), and held against the recorded bytes; a summary to ctx->write. FLORIN_EQUALITY: some differ. Other errors as

@@ -31,7 +31,7 @@ static florin_decider *open_in(florin_model *m, const char *folder, florin_sync 
     o.folder = folder;
     o.scorer.entities_max = 60; /* less than there are: some are forgotten */
     o.scorer.batch_max = BATCH;
-    o.window_entries = 5000;
+    o.window_entries = 501;
     o.segment_bytes = 100000;
     o.sync_interval_us = 2000;
     o.sync = sync;

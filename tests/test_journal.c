@@ -359,21 +359,81 @@ static void closed_when_full(void **state)
     assert_int_equal(read_all(folder, 1), last);
 }
 
-static void index_forgets_the_oldest(void **state)
+/* Hash i belongs to record i / 2 + 1, as of a key and an id. */
+static void put_hashes(fl_journal_index *x, uint64_t from, uint64_t to)
 {
+    for (uint64_t i = from; i < to; i++)
+        fl_journal_index_put(x, fl_mix64(i + 1), i / 2 + 1, (int64_t)i * 1000);
+}
+
+static void index_knows_all(void **state)
+{
+    const char *folder = scratch_path("index");
     fl_journal_index *x;
+    uint64_t covered, n = 20001;
 
     (void)state;
-    assert_int_equal(fl_journal_index_open(&x, 1000, NULL), FLORIN_OK);
-    for (uint64_t i = 1; i <= 10000; i++) {
-        assert_int_equal(fl_journal_index_find(x, fl_mix64(i)), 0);
-        fl_journal_index_put(x, fl_mix64(i), i);
-        for (uint64_t k = i > 1000 ? i - 1000 : 0; k < i; k += 97)
-            assert_int_equal(fl_journal_index_find(x, fl_mix64(k + 1)), k + 1);
+    assert_int_equal(fl_make_dir(folder, NULL), FLORIN_OK);
+    assert_int_equal(fl_journal_index_open(&x, folder, 0, 0, &covered, NULL), FLORIN_EUSAGE);
+    assert_int_equal(fl_journal_index_open(&x, folder, 999, 0, &covered, NULL), FLORIN_OK);
+    assert_int_equal(covered, 0);
+    for (uint64_t i = 0; i < n; i++) {
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(i + 1), INT64_MIN), 0);
+        put_hashes(x, i, i + 1);
+        for (uint64_t k = 0; k <= i; k += 1 + n / 7)
+            assert_int_equal(fl_journal_index_find(x, fl_mix64(k + 1), INT64_MIN), k / 2 + 1);
     }
-    fl_journal_index_put(x, fl_mix64(9999), 12345);
-    assert_int_equal(fl_journal_index_find(x, fl_mix64(9999)), 12345);
+    for (uint64_t i = 0; i < n; i++)
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(i + 1), INT64_MIN), i / 2 + 1);
+    assert_int_equal(fl_journal_index_find(x, fl_mix64(1), (int64_t)n * 900),
+                     0); /* too old to be asked for */
+    assert_int_equal(fl_journal_index_find(x, fl_mix64(n - 1), (int64_t)n * 900), (n - 2) / 2 + 1);
+    fl_journal_index_put(x, fl_mix64(5), 123456, (int64_t)n * 1000); /* the newest counts */
+    assert_int_equal(fl_journal_index_find(x, fl_mix64(5), INT64_MIN), 123456);
+    fl_journal_index_size size = fl_journal_index_size_of(x);
+    assert_true(size.runs >= 17 && !size.failed);
     fl_journal_index_close(x);
+    /* What the runs cover is known at once; the rest is put again. */
+    assert_int_equal(fl_journal_index_open(&x, folder, 701, n, &covered, NULL), FLORIN_OK);
+    assert_true(covered > 8500 && covered < n / 2 + 1);
+    for (uint64_t i = 0; i < 2 * covered; i++)
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(i + 1), INT64_MIN), i / 2 + 1);
+    put_hashes(x, 2 * covered, n + 5000);
+    for (uint64_t i = 0; i < n + 5000; i++)
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(i + 1), INT64_MIN), i / 2 + 1);
+    fl_journal_index_close(x);
+}
+
+/* A run that is damaged or missing, or that speaks of records which the journal lost, goes, and those behind it. */
+static void index_is_made_again(void **state)
+{
+    const char *folder = scratch_path("index.again");
+    fl_journal_index *x;
+    uint64_t covered, all;
+
+    (void)state;
+    assert_int_equal(fl_make_dir(folder, NULL), FLORIN_OK);
+    assert_int_equal(fl_journal_index_open(&x, folder, 999, 0, &covered, NULL), FLORIN_OK);
+    put_hashes(x, 0, 12000);
+    fl_journal_index_close(x);
+    assert_int_equal(fl_journal_index_open(&x, folder, 1000, 6000, &all, NULL), FLORIN_OK);
+    assert_true(all >= 5000);
+    fl_journal_index_close(x);
+    assert_int_equal(fl_journal_index_open(&x, folder, 1000, all - 1, &covered, NULL), FLORIN_OK);
+    assert_int_equal(covered, all - 500);
+    fl_journal_index_close(x);
+    for (int damage = 0; damage < 3; damage++) {
+        char *path = fl_asprintf("%s/%020d.index", folder, 3001 - 1000 * damage);
+        if (damage == 0) flip_bit(path, 20, 3);
+        if (damage == 1) cut_file(path, 5000);
+        if (damage == 2) assert_int_equal(unlink(path), 0);
+        assert_int_equal(fl_journal_index_open(&x, folder, 1000, 6000, &covered, NULL), FLORIN_OK);
+        assert_int_equal(covered, 3000 - 1000 * damage);
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(6100), INT64_MIN), 0);
+        assert_int_equal(fl_journal_index_find(x, fl_mix64(1000), INT64_MIN), 500);
+        fl_journal_index_close(x);
+        free(path);
+    }
 }
 
 int main(void)
@@ -386,7 +446,8 @@ int main(void)
         cmocka_unit_test(one_writer),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(closed_when_full),
-        cmocka_unit_test(index_forgets_the_oldest),
+        cmocka_unit_test(index_knows_all),
+        cmocka_unit_test(index_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ static int run(cli *c, int argc, char **argv, bool live)
                             "head at a date, such as churn"},
         {live ? "--key" : NULL, CLI_TEXT, &journal.key, "FILE",
          "journal: hash key, where the schema names one"},
+        {live ? "--policy" : NULL, CLI_TEXT, &journal.policy, "FILE",
+         "journal: the rules that decided"},
         {live ? "--state" : NULL, CLI_TEXT, &journal.state, "FILE",
          "journal: write the histories as they are at its end"},
         {NULL, CLI_FLAG, NULL, NULL, NULL},

@@ -1,5 +1,6 @@
 /* The decider's section of florin.h: checks every argument, turns callers' events into requests, and answers into what
  * callers read. */
+#include "api/policy.h"
 #include "api/scorer.h"
 #include "policy/decider.h"
 #include "score/state.h"
@@ -115,7 +116,10 @@ static florin_status open_inner(florin_decider *d, const florin_decider_options 
                             .from = d->checkpoint,
                             .window_us = opt->window_us,
                             .entries = opt->window_entries,
-                            .ahead_us = opt->ahead_us};
+                            .ahead_us = opt->ahead_us,
+                            .policy = opt->policy ? opt->policy->policy : NULL,
+                            .rings = opt->rings_max,
+                            .now_us = opt->now_us};
     o.journal = (fl_journal_options){.folder = opt->folder,
                                      .sync = (fl_sync)opt->sync,
                                      .interval_us = opt->sync_interval_us,
@@ -451,6 +455,24 @@ florin_status florin_decider_get(florin_decider *d, const char *id, uint32_t id_
     florin_status st = fl_decider_read(d->decider, number, &d->request[0], &d->decided[0], err);
     if (!st) give_answer(d, &d->decided[0], out);
     return st;
+}
+
+florin_status florin_decider_set_policy(florin_decider *d, const florin_policy *policy,
+                                        int64_t now_us, florin_error *err)
+{
+    if (!d) return fl_fail(err, FLORIN_EUSAGE, "florin_decider_set_policy: needs a decider");
+    return fl_decider_set_policy(d->decider, policy ? policy->policy : NULL, now_us, err);
+}
+
+florin_status florin_decider_list(florin_decider *d, const char *list, const char *value,
+                                  uint32_t n, int64_t until_us, int64_t now_us, uint64_t *sequence,
+                                  florin_error *err)
+{
+    if (!d || !list || !value || !n || n > FL_REQUEST_BYTES_MAX || !sequence)
+        return fl_fail(err, FLORIN_EUSAGE,
+                       "florin_decider_list: needs a list, a value and a place "
+                       "for the record's number");
+    return fl_decider_list(d->decider, list, value, n, until_us, now_us, sequence, err);
 }
 
 florin_status florin_decider_checkpoint(florin_decider *d, florin_error *err)

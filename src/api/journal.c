@@ -1,4 +1,5 @@
 /* Journals without a decider: florin_replay_journal. */
+#include "api/policy.h"
 #include "api/scorer.h"
 #include "base/json.h"
 #include "policy/decider.h"
@@ -43,7 +44,8 @@ static void write_result(const florin_context *ctx, const florin_replay_journal_
     fl_writef(ctx, "  the same  %12llu\n  differ    %12llu\n", (unsigned long long)same,
               (unsigned long long)r->differ);
     if (r->other)
-        fl_writef(ctx, "  not held  %12llu by another model\n", (unsigned long long)r->other);
+        fl_writef(ctx, "  not held  %12llu by another model or policy\n",
+                  (unsigned long long)r->other);
     if (seconds > 0)
         fl_writef(ctx, "  time      %12.2f s, %.0f records/s\n", seconds,
                   (double)r->records / seconds);
@@ -73,6 +75,7 @@ florin_status florin_replay_journal(const florin_context *ctx,
 {
     florin_model *m = NULL;
     florin_scorer *s = NULL;
+    florin_policy *policy = NULL;
     fl_replayed r = {0};
     char key[17];
     uint64_t from = 0;
@@ -81,9 +84,11 @@ florin_status florin_replay_journal(const florin_context *ctx,
     int64_t start = fl_monotonic_us(ctx);
     florin_status st = florin_model_open(&m, opt->model, opt->tier, err);
     if (!st) st = open_at(&s, m, opt, &from, err);
+    if (!st && opt->policy) st = florin_policy_open(&policy, opt->policy, m, opt->key, err);
     if (!st) {
         fl_key_print(s->key, key);
         fl_decider_options o = {.scorer = s->live, .model = m->model, .key = key, .from = from};
+        o.policy = policy ? policy->policy : NULL;
         o.journal.folder = opt->journal;
         st = fl_decider_replay(&o, &r, ctx, err);
     }
@@ -95,6 +100,7 @@ florin_status florin_replay_journal(const florin_context *ctx,
                      "record %llu",
                      opt->journal, (unsigned long long)r.differ, (unsigned long long)r.decisions,
                      (unsigned long long)r.first);
+    florin_policy_close(policy);
     florin_scorer_close(s);
     florin_model_close(m);
     return st;

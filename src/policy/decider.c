@@ -41,6 +41,13 @@ static size_t answer_bytes(const fl_decider *d)
     return sizeof(fl_answer) + 8 * (size_t)d->heads;
 }
 
+/* Files of the index whose newest record is older are not looked at; twice the window, for clocks jump. */
+static int64_t since_us(const fl_decider *d, int64_t at_us)
+{
+    int64_t since;
+    return __builtin_sub_overflow(at_us, 2 * d->opt.window_us, &since) ? INT64_MIN : since;
+}
+
 /* The first answer to this request, if there is one that is young enough. True: d->item says where. */
 static florin_status find_repeat(fl_decider *d, const fl_request *r, item *it, florin_error *err)
 {
@@ -48,8 +55,9 @@ static florin_status find_repeat(fl_decider *d, const fl_request *r, item *it, f
     fl_answer answer;
     fl_record record;
     bool keyed = r->key[0] || r->key[1];
-    uint64_t by_key = keyed ? fl_journal_index_find(d->index, r->key[0]) : 0;
-    uint64_t by_id = r->event.id ? fl_journal_index_find(d->index, r->event.id) : 0;
+    int64_t since = since_us(d, r->at_us);
+    uint64_t by_key = keyed ? fl_journal_index_find(d->index, r->key[0], since) : 0;
+    uint64_t by_id = r->event.id ? fl_journal_index_find(d->index, r->event.id, since) : 0;
     for (int k = 0; k < 2; k++) {
         uint64_t sequence = k ? by_id : by_key;
         if (!sequence) continue;
@@ -100,29 +108,68 @@ static florin_status admit(fl_decider *d, fl_request *r, item *it, florin_error 
     if (st) return st;
     it->slot = d->added;
     d->item[d->added++].added = r;
-    if (r->key[0] || r->key[1]) fl_journal_index_put(d->index, r->key[0], it->sequence);
-    if (r->event.id) fl_journal_index_put(d->index, r->event.id, it->sequence);
+    if (r->key[0] || r->key[1]) fl_journal_index_put(d->index, r->key[0], it->sequence, r->at_us);
+    if (r->event.id) fl_journal_index_put(d->index, r->event.id, it->sequence, r->at_us);
     return FLORIN_OK;
 }
 
-/* What the rules say. Without rules the head's own threshold blocks. */
-static void judge(const fl_decider *d, uint32_t head, const fl_head_out *scores, fl_answer *a)
+/* Without rules the head's own threshold blocks. */
+static void judge_plainly(const fl_decider *d, uint32_t head, const fl_head_out *scores,
+                          fl_answer *a)
 {
-    a->action = FLORIN_ALLOW;
-    a->by = FLORIN_BY_NONE;
-    a->propensity = 1;
     if (!scores || !d->heads || !scores[head].over_threshold) return;
     a->action = FLORIN_BLOCK;
     a->by = FLORIN_BY_THRESHOLD;
     a->threshold = fl_head_threshold(fl_scorer_head(d->scorer, head));
 }
 
+/* What the rules say. */
+static void judge(fl_decider *d, const fl_request *r, const fl_head_out *scores, const float *row,
+                  fl_answer *a)
+{
+    const fl_policy *p = d->opt.policy;
+    fl_policy_view view = {.event = &r->event,
+                           .row = row,
+                           .head = scores,
+                           .category = d->category,
+                           .metadata = d->metadata,
+                           .lists = d->lists,
+                           .rings = d->rings};
+    fl_decision out;
+    for (uint32_t i = 0; i < d->schema->categories; i++)
+        d->category[i] = (fl_text){r->category[i].n ? r->category[i].text : NULL, r->category[i].n};
+    memset(d->metadata, 0, fl_policy_metadata(p) * sizeof *d->metadata);
+    for (uint32_t i = 0; i < r->metas; i++) {
+        uint32_t at = fl_policy_metadata_find(p, r->meta_key[i].text, r->meta_key[i].n);
+        if (at != FL_NONE) d->metadata[at] = (fl_text){r->meta_value[i].text, r->meta_value[i].n};
+    }
+    fl_policy_decide(p, &view, &out);
+    a->action = out.action;
+    a->by = out.by;
+    a->holdout = out.holdout;
+    a->propensity = out.propensity;
+    a->threshold = out.threshold;
+    if (out.rule == FL_POLICY_NONE) return;
+    const char *name = fl_policy_rule_name(p, out.rule);
+    size_t n = strnlen(name, FL_RULE_NAME_MAX);
+    memcpy(a->rule, name, n);
+    a->rule[n] = 0;
+}
+_Static_assert((int)FL_ALLOW == (int)FLORIN_ALLOW &&
+                   (int)FL_REQUEST_3DS == (int)FLORIN_REQUEST_3DS &&
+                   (int)FL_REVIEW == (int)FLORIN_REVIEW && (int)FL_BLOCK == (int)FLORIN_BLOCK &&
+                   (int)FL_BY_THRESHOLD == (int)FLORIN_BY_THRESHOLD,
+               "the same numbers");
+
 void fl_decider_answer(fl_decider *d, const fl_request *r, uint32_t head, const fl_head_out *scores,
                        const float *row, fl_answer *a)
 {
     bool scored = !(r->flags & FLORIN_REQUEST_RULES_ONLY);
     a->model = d->model_version;
-    a->policy = 0;
+    a->policy = d->policy_version;
+    a->action = FLORIN_ALLOW;
+    a->by = FLORIN_BY_NONE;
+    a->propensity = 1;
     a->threshold = 0;
     a->holdout = 0;
     a->rule[0] = 0;
@@ -135,7 +182,8 @@ void fl_decider_answer(fl_decider *d, const fl_request *r, uint32_t head, const 
                                         scores[h].over_threshold};
     if (scored && d->heads)
         a->reasons = (uint8_t)fl_scorer_reasons(d->scorer, head, row, a->reason, FL_REASONS_MAX);
-    judge(d, head, scored ? scores : NULL, a);
+    if (d->opt.policy) judge(d, r, scored ? scores : NULL, scored ? row : NULL, a);
+    else judge_plainly(d, head, scored ? scores : NULL, a);
 }
 
 static void put_decision(fl_decider *d, const fl_request *r, const fl_answer *a)
@@ -195,6 +243,7 @@ static void decide_some(fl_decider *d, fl_request *const *r, uint32_t from, uint
         fl_decider_answer(d, r[i], d->opt.head, d->out + (size_t)it->slot * d->heads,
                           fl_scorer_row(d->scorer, it->slot), &out[i].answer);
         put_decision(d, r[i], &out[i].answer);
+        fl_decider_count(d, r[i], out[i].answer.action);
     }
     for (uint32_t i = from; i < to; i++) {
         uint64_t first = d->item[i - from].repeat;
@@ -284,7 +333,9 @@ static florin_status find_news(fl_decider *d, uint16_t type, const fl_news *n, f
 {
     fl_record record;
     fl_news before;
-    uint64_t sequence = n->key[0] || n->key[1] ? fl_journal_index_find(d->index, n->key[0]) : 0;
+    uint64_t sequence = n->key[0] || n->key[1]
+                            ? fl_journal_index_find(d->index, n->key[0], since_us(d, n->at_us))
+                            : 0;
     if (!sequence) return FLORIN_OK;
     florin_status st = fl_journal_get(d->journal, sequence, &record, err);
     if (st) return st;
@@ -309,7 +360,8 @@ static florin_status find_subject(fl_decider *d, fl_news *n, uint8_t *marks, flo
 {
     fl_request r;
     fl_decided decided;
-    if (!n->decision && n->event) n->decision = fl_journal_index_find(d->index, n->event);
+    if (!n->decision && n->event)
+        n->decision = fl_journal_index_find(d->index, n->event, INT64_MIN);
     if (!n->decision)
         return fl_fail(err, FLORIN_EINPUT,
                        "no decision about this event is known: name the decision");
@@ -317,6 +369,8 @@ static florin_status find_subject(fl_decider *d, fl_news *n, uint8_t *marks, flo
     if (st) return st;
     n->event = r.event.id;
     n->amount_minor = r.event.amount_minor;
+    n->time_us = r.event.time_us;
+    memcpy(n->entity_hash, r.event.entity_hash, sizeof n->entity_hash);
     *marks = r.event.marks;
     return FLORIN_OK;
 }
@@ -352,7 +406,7 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t
     if (!st) st = find_subject(d, n, &marks, err);
     if (!st) st = find_news(d, type, n, out, err);
     if (st || out->repeat) return st;
-    n->before = fl_journal_index_find(d->index, news_hash(n->event));
+    n->before = fl_journal_index_find(d->index, news_hash(n->event), INT64_MIN);
     if (type == FL_RECORD_RESULT) {
         st = marks_so_far(d, n, &marks, err);
         if (st) return st;
@@ -372,17 +426,22 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t
 
 bool fl_decider_apply(fl_decider *d, uint16_t type, const fl_news *n)
 {
-    if (type == FL_RECORD_RESULT)
-        return !fl_scorer_marks(d->scorer, n->event, n->marks_before, n->marks_fresh,
-                                n->amount_minor, n->arrival_us, NULL);
-    return type == FL_RECORD_LABEL &&
-           !fl_scorer_label(d->scorer, n->event, n->label, n->value, n->arrival_us, NULL);
+    if (type == FL_RECORD_LABEL)
+        return !fl_scorer_label(d->scorer, n->event, n->label, n->value, n->arrival_us, NULL);
+    if (type != FL_RECORD_RESULT) return false;
+    if (d->rings) {
+        fl_event e = {.time_us = n->time_us};
+        memcpy(e.entity_hash, n->entity_hash, sizeof e.entity_hash);
+        fl_rings_marks(d->rings, &e, n->marks_fresh);
+    }
+    return !fl_scorer_marks(d->scorer, n->event, n->marks_before, n->marks_fresh, n->amount_minor,
+                            n->arrival_us, NULL);
 }
 
 void fl_decider_remember(fl_decider *d, const fl_news *n, uint64_t sequence)
 {
-    if (n->key[0] || n->key[1]) fl_journal_index_put(d->index, n->key[0], sequence);
-    if (n->event) fl_journal_index_put(d->index, news_hash(n->event), sequence);
+    if (n->key[0] || n->key[1]) fl_journal_index_put(d->index, n->key[0], sequence, n->at_us);
+    if (n->event) fl_journal_index_put(d->index, news_hash(n->event), sequence, n->at_us);
 }
 
 void fl_decider_flush(fl_decider *d)

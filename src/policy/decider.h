@@ -6,6 +6,8 @@
 #ifndef FL_DECIDER_H
 #define FL_DECIDER_H
 
+#include "policy/lists.h"
+#include "policy/rings.h"
 #include "score/journal_record.h"
 
 enum { FL_DECIDER_BATCH_MAX = 1024, FL_REQUEST_BYTES_MAX = 32768 };
@@ -20,6 +22,10 @@ typedef struct {
     int64_t window_us;          /* 0: 24 h */
     uint32_t entries;           /* 0: 4,000,000 */
     int64_t ahead_us;           /* 0: 24 h */
+    const fl_policy *
+        policy; /* NULL: the head's threshold blocks. Lives until another takes its place, or the end */
+    uint32_t rings; /* of each velocity that the policy names; 0: 1,000,000 */
+    int64_t now_us;
 } fl_decider_options;
 
 typedef struct fl_decider fl_decider;
@@ -50,6 +56,15 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *news, int6
 /* Everything that was learnt goes out: after the last of a row of fl_decider_learn. */
 void fl_decider_flush(fl_decider *d);
 
+/* Another policy from the next request on; NULL: none. Velocities and lists that both know go on. On an error the old one
+ * stays. Allocates. */
+florin_status fl_decider_set_policy(fl_decider *d, const fl_policy *policy, int64_t now_us,
+                                    florin_error *err);
+/* An entry of a list of the policy comes, with an end (INT64_MAX: none), or goes (INT64_MIN). */
+florin_status fl_decider_list(fl_decider *d, const char *list, const char *value, size_t n,
+                              int64_t until_us, int64_t now_us, uint64_t *sequence,
+                              florin_error *err);
+
 /* A decision by its record. r's texts lie in the journal until the next call. FLORIN_EINPUT: there is none. */
 florin_status fl_decider_read(fl_decider *d, uint64_t sequence, fl_request *r, fl_decided *out,
                               florin_error *err);
@@ -77,7 +92,7 @@ florin_status fl_decider_state_begin(const char *folder, const fl_scorer *s, con
 typedef struct {
     uint64_t records, decisions, labels, results;
     uint64_t differ; /* decisions whose bytes are not the same */
-    uint64_t other;  /* decisions by another model: they only moved histories */
+    uint64_t other;  /* decisions by another model or policy: they only moved histories */
     uint64_t first;  /* number of the first that differs; 0: none */
     uint64_t last;   /* record */
 } fl_replayed;

@@ -51,8 +51,9 @@ static florin_status note(fl_decider *d, const fl_record *record, florin_error *
     if (record->type == FL_RECORD_DECISION) {
         florin_status st = fl_decision_read(d->schema, record, &r, &a, err);
         if (st) return st;
-        if (r.key[0] || r.key[1]) fl_journal_index_put(d->index, r.key[0], record->sequence);
-        if (r.event.id) fl_journal_index_put(d->index, r.event.id, record->sequence);
+        if (r.key[0] || r.key[1])
+            fl_journal_index_put(d->index, r.key[0], record->sequence, r.at_us);
+        if (r.event.id) fl_journal_index_put(d->index, r.event.id, record->sequence, r.at_us);
     } else if (record->type == FL_RECORD_LABEL || record->type == FL_RECORD_RESULT) {
         florin_status st = fl_news_read(d->schema, record, &n, err);
         if (st) return st;
@@ -72,8 +73,7 @@ static florin_status start(const fl_decider *d, uint64_t last, uint64_t *from, f
                        "journal's last file is missing or of an older backup",
                        d->opt.journal.folder, (unsigned long long)d->opt.from,
                        (unsigned long long)last);
-    *from = last > d->opt.entries ? last - d->opt.entries + 1 : 1;
-    if (*from > d->opt.from + 1) *from = d->opt.from + 1;
+    *from = d->indexed < d->opt.from ? d->indexed + 1 : d->opt.from + 1;
     florin_status st = fl_segments_list(&first, &n, d->opt.journal.folder, err);
     /* Older files may have been taken away: then the state must be younger. */
     if (!st && n && *from < first[0]) *from = first[0];
@@ -101,7 +101,7 @@ static florin_status replay(fl_decider *d, const florin_context *ctx, florin_err
     while (!st) {
         st = fl_journal_reader_next(reader, &record, &more, err);
         if (st || !more) break;
-        st = note(d, &record, err);
+        if (record.sequence > d->indexed) st = note(d, &record, err);
         if (!st && record.sequence > d->opt.from) st = fl_playback_take(playback, &record, err);
         if (record.sequence % 65536) continue;
         fl_progress(ctx, "reading the journal", record.sequence - from, last - from);
@@ -131,7 +131,7 @@ florin_status fl_decider_set_up(fl_decider *d, florin_error *err)
     fl_buf_add(&d->scratch, zero, sizeof zero);
     if (!d->item || !d->out || d->scratch.failed)
         return fl_fail(err, FLORIN_ENOMEM, "decider: a batch of %u", n);
-    return fl_journal_index_open(&d->index, d->opt.entries, err);
+    return FLORIN_OK;
 }
 
 static florin_status open_journal(fl_decider *d, florin_error *err)
@@ -155,6 +155,9 @@ static florin_status open_journal(fl_decider *d, florin_error *err)
     d->opt.journal.preamble = preamble;
     d->opt.journal.preamble_bytes = strlen(preamble);
     if (!st) st = fl_journal_open(&d->journal, &d->opt.journal, &d->counts.cut_bytes, err);
+    if (!st)
+        st = fl_journal_index_open(&d->index, d->opt.journal.folder, d->opt.entries,
+                                   fl_journal_next(d->journal) - 1, &d->indexed, err);
     free(preamble);
     d->opt.journal.preamble = NULL;
     return st;
@@ -171,7 +174,9 @@ florin_status fl_decider_open(fl_decider **out, const fl_decider_options *opt,
     d->schema = fl_model_schema(opt->model);
     florin_status st = fl_decider_set_up(d, err);
     if (!st) st = open_journal(d, err);
+    if (!st) st = fl_decider_restore_policy(d, err);
     if (!st) st = replay(d, ctx, err);
+    if (!st && opt->policy) st = fl_decider_set_policy(d, opt->policy, opt->now_us, err);
     if (st) fl_decider_close(d);
     else *out = d;
     return st;
@@ -182,6 +187,8 @@ void fl_decider_close(fl_decider *d)
     if (!d) return;
     fl_journal_close(d->journal);
     fl_journal_index_close(d->index);
+    fl_lists_close(d->lists);
+    fl_rings_close(d->rings);
     fl_buf_free(&d->scratch);
     free(d->item);
     free(d->out);

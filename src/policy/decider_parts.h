@@ -18,16 +18,20 @@ struct fl_decider {
     const fl_schema *schema;
     fl_journal *journal;
     fl_journal_index *index;
+    uint64_t indexed; /* records up to this one are in the index at open */
     uint32_t heads;
-    uint64_t model_version;
-    item *item;       /* [batch_max] */
+    uint64_t model_version, policy_version;
+    fl_lists *lists; /* of opt.policy; NULL without */
+    fl_rings *rings;
+    fl_text category[FL_CATEGORIES_MAX], metadata[FL_METADATA_MAX]; /* of the request at hand */
+    item *item;                                                     /* [batch_max] */
     uint32_t added;   /* requests in the scorer's batch */
     fl_head_out *out; /* [batch_max][heads] */
     fl_buf scratch;   /* of one record; as large as any */
     fl_decider_counts counts;
 };
 
-/* All but journal and replay: arrays, index (entries 0: none). */
+/* All but journal, index and replay. */
 florin_status fl_decider_set_up(fl_decider *d, florin_error *err);
 /* The answer to a request by its scores and its row; head: whose reasons. */
 void fl_decider_answer(fl_decider *d, const fl_request *r, uint32_t head, const fl_head_out *scores,
@@ -47,6 +51,15 @@ florin_status fl_playback_take(fl_playback *p, const fl_record *record, florin_e
 /* Run what is gathered. */
 florin_status fl_playback_finish(fl_playback *p, florin_error *err);
 void fl_playback_result(const fl_playback *p, fl_replayed *out);
+
+/* Lists and rings for a policy, with what the old ones know. */
+florin_status fl_decider_take_policy(fl_decider *d, const fl_policy *policy, florin_error *err);
+/* The options' policy, with lists and velocities as they were at the checkpoint. */
+florin_status fl_decider_restore_policy(fl_decider *d, florin_error *err);
+/* What is remembered of a decision beside the scorer's histories. */
+void fl_decider_count(fl_decider *d, const fl_request *r, uint8_t action);
+florin_status fl_decider_apply_change(fl_decider *d, uint16_t type, const fl_change *c,
+                                      florin_error *err);
 
 /* Move histories by what became known. False: the event is forgotten. */
 bool fl_decider_apply(fl_decider *d, uint16_t type, const fl_news *n);

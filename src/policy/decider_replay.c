@@ -12,7 +12,7 @@ typedef struct {
     bool other; /* by another model */
     fl_request request;
     fl_news news;
-    uint8_t head;
+    uint8_t head, action;
     const uint8_t *bytes; /* [n] its payload */
 } step;
 
@@ -108,8 +108,12 @@ florin_status fl_playback_finish(fl_playback *p, florin_error *err)
         st = run_step(p, &p->step[i], err);
     }
     fl_scorer_finish(d->scorer, p->check ? d->out : NULL);
-    for (uint32_t i = 0; p->check && !st && i < p->steps; i++)
-        if (p->step[i].type == FL_RECORD_DECISION) check_step(p, &p->step[i]);
+    for (uint32_t i = 0; !st && i < p->steps; i++) {
+        const step *t = &p->step[i];
+        if (t->type != FL_RECORD_DECISION) continue;
+        if (p->check) check_step(p, t);
+        fl_decider_count(d, &t->request, t->action);
+    }
     p->steps = p->events = 0;
     p->used = 0;
     return st;
@@ -127,7 +131,9 @@ static florin_status read_step(fl_playback *p, const fl_record *record, step *t,
     }
     florin_status st = fl_decision_read(p->d->schema, &own, &t->request, &a, err);
     t->head = a.head;
-    t->other = a.model != p->d->model_version || a.head >= p->d->heads;
+    t->other = a.model != p->d->model_version || a.policy != p->d->policy_version ||
+               (p->d->heads && a.head >= p->d->heads);
+    t->action = a.action;
     p->result.decisions++;
     p->events++;
     return st;
@@ -137,10 +143,19 @@ florin_status fl_playback_take(fl_playback *p, const fl_record *record, florin_e
 {
     p->result.records++;
     p->result.last = record->sequence;
+    florin_status st = FLORIN_OK;
+    if (record->type == FL_RECORD_LIST) {
+        fl_change c;
+        st = fl_playback_finish(p, err);
+        if (!st) st = fl_change_read(record, &c, err);
+        return st ? st : fl_decider_apply_change(p->d, record->type, &c, err);
+    }
     if (record->type != FL_RECORD_DECISION && record->type != FL_RECORD_LABEL &&
         record->type != FL_RECORD_RESULT)
         return FLORIN_OK;
-    florin_status st = FLORIN_OK;
+    /* Velocities hear of a result after the decisions before it. */
+    if (record->type == FL_RECORD_RESULT && p->d->rings) st = fl_playback_finish(p, err);
+    if (st) return st;
     if (p->steps == STEPS || p->events == fl_scorer_batch_max(p->d->scorer) ||
         p->used + record->n > p->cap)
         st = fl_playback_finish(p, err);
@@ -195,8 +210,8 @@ florin_status fl_decider_replay(const fl_decider_options *opt, fl_replayed *out,
     d->opt = *opt;
     d->scorer = opt->scorer;
     d->schema = fl_model_schema(opt->model);
-    d->opt.entries = 1; /* nobody is looked up */
     florin_status st = fl_decider_set_up(d, err);
+    if (!st) st = fl_decider_restore_policy(d, err);
     if (!st) st = fl_playback_open(&p, d, true, err);
     if (!st) st = play(d, p, ctx, err);
     if (!st) fl_playback_result(p, out);

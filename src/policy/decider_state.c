@@ -24,6 +24,85 @@ static char *state_path(const char *folder, uint64_t number)
     return fl_asprintf("%s/%020llu.state", folder, (unsigned long long)number);
 }
 
+/* ---- lists and velocities: NUMBER.policy ---- */
+
+typedef struct {
+    char magic[8];  /* "FLPOLIC1" */
+    uint64_t lists; /* bytes; those of velocities follow, to the end */
+    uint64_t hash;  /* of lists and velocities */
+} policy_head;
+
+static char *policy_path(const char *folder, uint64_t number)
+{
+    return fl_asprintf("%s/%020llu.policy", folder, (unsigned long long)number);
+}
+
+static florin_status write_policy(const fl_decider *d, fl_writer *w, florin_error *err)
+{
+    policy_head h = {.magic = "FLPOLIC"};
+    fl_buf lists = {0};
+    h.magic[7] = '1';
+    fl_lists_store(d->lists, &lists);
+    h.lists = lists.len;
+    h.hash = fl_hash64(lists.data, lists.len, 0);
+    florin_status st =
+        lists.failed ? fl_fail(err, FLORIN_ENOMEM, "lists") : fl_writer_add(w, &h, sizeof h, err);
+    if (!st) st = fl_writer_add(w, lists.data, lists.len, err);
+    if (!st) st = fl_rings_save(d->rings, w, err);
+    fl_buf_free(&lists);
+    return st;
+}
+
+static florin_status save_policy(const fl_decider *d, uint64_t number, florin_error *err)
+{
+    fl_writer *w = NULL;
+    if (!d->lists) return FLORIN_OK;
+    char *path = policy_path(d->opt.journal.folder, number);
+    florin_status st =
+        path ? fl_writer_open(&w, path, 0600, err) : fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+    if (!st) {
+        st = write_policy(d, w, err);
+        if (!st) st = fl_writer_commit(w, err);
+        else fl_writer_abort(w);
+    }
+    free(path);
+    return st;
+}
+
+static florin_status read_policy(fl_decider *d, const fl_mapping *m, const char *path,
+                                 florin_error *err)
+{
+    policy_head h;
+    if (m->size < sizeof h) return fl_fail(err, FLORIN_EFORMAT, "%s: cut off", path);
+    memcpy(&h, m->data, sizeof h);
+    const uint8_t *lists = m->data + sizeof h;
+    size_t left = m->size - sizeof h;
+    if (memcmp(h.magic, "FLPOLIC1", 8) || h.lists > left || h.hash != fl_hash64(lists, h.lists, 0))
+        return fl_fail(err, FLORIN_EFORMAT, "%s: damaged", path);
+    florin_status st = fl_lists_restore(d->lists, lists, h.lists, err);
+    if (!st) st = fl_rings_restore(d->rings, lists + h.lists, left - h.lists, err);
+    if (st) fl_fail_prefix(err, "%s", path);
+    return st;
+}
+
+florin_status fl_decider_restore_policy(fl_decider *d, florin_error *err)
+{
+    fl_mapping m;
+    if (!d->opt.policy) return FLORIN_OK;
+    florin_status st = fl_decider_take_policy(d, d->opt.policy, err);
+    char *path = policy_path(d->opt.journal.folder, d->opt.from);
+    if (!st && !path) st = fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+    if (!st && fl_file_exists(path)) {
+        st = fl_map_file(&m, path, err);
+        if (!st) {
+            st = read_policy(d, &m, path, err);
+            fl_unmap(&m);
+        }
+    }
+    free(path);
+    return st;
+}
+
 /* The largest numbers, the largest first; returns how many of them there are. */
 static florin_status newest(const char *folder, uint64_t most[KEPT], uint32_t *n, florin_error *err)
 {
@@ -85,9 +164,11 @@ static void remove_old(const char *folder)
     DIR *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d));) {
         if (!is_state(e->d_name, &number) || !number || number >= most[KEPT - 1]) continue;
-        char *path = state_path(folder, number);
+        char *path = state_path(folder, number), *policy = policy_path(folder, number);
         if (path) unlink(path);
+        if (policy) unlink(policy);
         free(path);
+        free(policy);
     }
     if (d) closedir(d);
 }
@@ -114,6 +195,7 @@ florin_status fl_decider_state_save(fl_decider *d, uint64_t *sequence, florin_er
     /* A checkpoint must not know records that the disk may still lose. */
     florin_status st = fl_journal_sync(d->journal, err);
     *sequence = fl_journal_next(d->journal) - 1;
+    if (!st) st = save_policy(d, *sequence, err);
     if (!st) st = save(d->opt.journal.folder, *sequence, d->scorer, d->opt.key, err);
     if (!st) remove_old(d->opt.journal.folder);
     return st;

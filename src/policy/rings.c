@@ -140,6 +140,16 @@ void fl_rings_add(fl_rings *r, const fl_event *event, fl_action action)
     }
 }
 
+void fl_rings_marks(fl_rings *r, const fl_event *event, uint8_t fresh)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        series *s = &r->series[i];
+        uint64_t hash = s->what.kind >= 0 ? event->entity_hash[s->what.kind] : 0;
+        if (hash && s->what.what == FL_COUNT_MARK && fresh >> s->what.index & 1)
+            remember(s, hash, event->time_us);
+    }
+}
+
 void fl_rings_fetch(const fl_rings *r, const fl_event *event)
 {
     for (uint32_t i = 0; i < r->count; i++) {

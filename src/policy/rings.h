@@ -22,6 +22,8 @@ uint32_t fl_rings_count(const fl_rings *r, uint32_t series, uint64_t hash, int64
                         int64_t window_us);
 /* Remember an event with its marks and what was decided; call once it is applied, after it was judged. Allocates nothing. */
 void fl_rings_add(fl_rings *r, const fl_event *event, fl_action action);
+/* Marks of an event that is remembered already become known. Allocates nothing. */
+void fl_rings_marks(fl_rings *r, const fl_event *event, uint8_t fresh);
 /* Ask for the memory of an event that comes soon. */
 void fl_rings_fetch(const fl_rings *r, const fl_event *event);
 void fl_rings_erase(fl_rings *r, int kind, uint64_t hash);  /* an entity is forgotten */

@@ -152,8 +152,22 @@ void fl_news_put(fl_buf *b, const fl_schema *s, uint16_t type, const fl_news *n)
     PUT(b, n->value);
     if (type != FL_RECORD_RESULT) return;
     PUT(b, n->amount_minor);
+    PUT(b, n->time_us);
+    for (uint32_t k = 0; k < s->kinds; k++) PUT(b, n->entity_hash[k]);
     put_categories(b, s->categories, n->category);
     put_numbers(b, s->numbers, n->number_present, n->number);
+}
+
+void fl_change_put(fl_buf *b, const fl_change *x)
+{
+    const uint8_t head[8] = {VERSION};
+    fl_buf_add(b, head, sizeof head);
+    PUT(b, x->at_us);
+    PUT(b, x->hash);
+    PUT(b, x->until_us);
+    put_string(b, x->version);
+    put_text(b, x->name);
+    put_text(b, x->text);
 }
 
 /* ---- reading ---- */
@@ -330,8 +344,28 @@ florin_status fl_news_read(const fl_schema *s, const fl_record *record, fl_news 
     take(&c, &n->value, sizeof n->value);
     if (result) {
         take(&c, &n->amount_minor, sizeof n->amount_minor);
+        take(&c, &n->time_us, sizeof n->time_us);
+        for (uint32_t k = 0; k < s->kinds; k++)
+            take(&c, &n->entity_hash[k], sizeof n->entity_hash[k]);
         take_categories(&c, s, n->category);
         take_numbers(&c, s, &n->number_present, n->number);
     }
     return done(&c, record, result ? "result" : "outcome", err);
+}
+
+florin_status fl_change_read(const fl_record *record, fl_change *x, florin_error *err)
+{
+    uint8_t head[8];
+    cursor c = {record->payload, record->n,
+                record->type != FL_RECORD_POLICY && record->type != FL_RECORD_LIST};
+    memset(x, 0, sizeof *x);
+    take(&c, head, sizeof head);
+    if (head[0] != VERSION) c.failed = true;
+    take(&c, &x->at_us, sizeof x->at_us);
+    take(&c, &x->hash, sizeof x->hash);
+    take(&c, &x->until_us, sizeof x->until_us);
+    take_string(&c, x->version, sizeof x->version);
+    x->name = take_text(&c);
+    x->text = take_text(&c);
+    return done(&c, record, "change", err);
 }

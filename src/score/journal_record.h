@@ -10,7 +10,8 @@ enum {
     FL_RECORD_DECISION = 1, /* an event as it came, and the answer to it */
     FL_RECORD_LABEL = 2,    /* an outcome */
     FL_RECORD_RESULT = 3,   /* of the authorisation */
-    FL_RECORD_POLICY = 64   /* 64..127: src/policy's own */
+    FL_RECORD_POLICY = 4,   /* the policy that decides from here on */
+    FL_RECORD_LIST = 5      /* an entry of a list comes or goes */
 };
 
 typedef struct {
@@ -73,13 +74,26 @@ typedef struct {
     int64_t at_us, arrival_us;
     uint8_t label; /* LABEL */
     float value;
-    uint8_t marks, marks_known;        /* RESULT: bits */
-    uint8_t marks_before, marks_fresh; /* RESULT: what the event had so far; what is new */
-    int64_t amount_minor;              /* RESULT: of the event */
+    uint8_t marks, marks_known;         /* RESULT: bits */
+    uint8_t marks_before, marks_fresh;  /* RESULT: what the event had so far; what is new */
+    int64_t amount_minor, time_us;      /* RESULT: of the event */
+    uint64_t entity_hash[FL_KINDS_MAX]; /* RESULT: of the event */
     uint32_t number_present;
     float number[FL_NUMBERS_MAX];
     fl_span category[FL_CATEGORIES_MAX];
 } fl_news;
+/* What decides, and lists: texts lie in the record. */
+typedef struct {
+    int64_t at_us;
+    char version[65]; /* POLICY: hash, hex digits */
+    fl_span name;     /* of the policy, of the list */
+    fl_span text;     /* POLICY: the file, as far as it fits a record */
+    uint64_t hash;    /* LIST */
+    int64_t until_us; /* LIST; INT64_MIN: it goes */
+} fl_change;
+void fl_change_put(fl_buf *b, const fl_change *c);
+florin_status fl_change_read(const fl_record *record, fl_change *c, florin_error *err);
+
 void fl_news_put(fl_buf *b, const fl_schema *s, uint16_t type, const fl_news *n);
 florin_status fl_news_read(const fl_schema *s, const fl_record *record, fl_news *n,
                            florin_error *err);
