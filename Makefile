@@ -21,7 +21,7 @@ JOBS := $(shell nproc)
 CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
-.PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score bench-policy \
+.PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest \
 	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-berka bench-amlsim bench-tasks bench-ablate \
 	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
 
@@ -45,7 +45,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-replay bench-state bench-precision bench-behaviour bench-items bench-amlsim bench-handbook
+bench: bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest bench-replay bench-state bench-precision bench-behaviour bench-items bench-amlsim bench-handbook
 
 bench-import: build
 	@bench/run.sh import
@@ -57,6 +57,8 @@ bench-embed: build
 	@bench/run.sh embed
 bench-score: build
 	@bench/run.sh score
+bench-backtest: build
+	@bench/run.sh backtest
 bench-policy: build
 	@bench/run.sh policy
 bench-replay: build

@@ -20,7 +20,7 @@ static void write_rules(fl_buf *b)
 {
     static const char *const features[] = {"over_normal", "count_1d",     "declined_1d",
                                            "tenure",      "bad_rate_30d", "counterparties"};
-    fl_buf_puts(b, "thresholds: {block: 98, review: 97, per: {merchant: {m000001: {block: 99}}}}\n"
+    fl_buf_puts(b, "thresholds: {block: 98, review: 97, per: {merchant: {m00001: {block: 99}}}}\n"
                    "holdout: {share: 0.01}\nlists:\n  cards: {of: card, entries: [");
     for (int i = 0; i < 20000; i++) fl_buf_printf(b, "x%d, ", i);
     fl_buf_puts(b, "x]}\n  lands: {entries: [QA, QB, QC]}\nrules: |\n");

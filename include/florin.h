@@ -834,6 +834,36 @@ FLORIN_CHECKED florin_status florin_policy_test(const florin_context *ctx,
                                                 const florin_policy_options *opt,
                                                 florin_error *err);
 
+/* --- backtest: what a policy would have done to a log --- */
+
+typedef struct {
+    uint32_t size;
+    florin_format format;
+    const char *log;
+    const char *policy;       /* file; NULL: rules alone, which then need a model */
+    const char *model;        /* file; NULL: the one that the policy names */
+    const char *key;          /* as florin_policy_open */
+    const char *const *rules; /* [n_rules] more rules, as if they stood last in the policy */
+    uint32_t n_rules;
+    const char *label;     /* whose bad value is a dispute; NULL: the schema's risk label */
+    const char *type;      /* events of this type; NULL: all that the label speaks of */
+    const char *from, *to; /* events with from <= time < to, as "2018-08-01 12:00"; NULL: all */
+    const char *columns;   /* folder of stored scores; NULL: LOG.columns */
+    const char *
+        matured; /* "60d": what has no label and is older at the log's end counts as good; NULL: as unknown */
+} florin_backtest_options;
+#define FLORIN_BACKTEST_INIT                                                                       \
+    {                                                                                              \
+        sizeof(florin_backtest_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, \
+            NULL, NULL, NULL, NULL                                                                 \
+    }
+/* For each rule and threshold, to ctx->write: events that match, of those disputed, good, refunded, declined, the money in them, how
+ * much of it nothing else matches, and what rules share. Scores, features and velocity that rules read are computed once by a replay
+ * (progress) and stored; then it is a matter of the rules alone. Errors: those of florin_policy_open; FLORIN_ESCHEMA log and model
+ * do not belong together; FLORIN_EINPUT no such label, type, or velocity of decisions, which a log does not have. */
+FLORIN_CHECKED florin_status florin_backtest(const florin_context *ctx,
+                                             const florin_backtest_options *opt, florin_error *err);
+
 /* ---- Draft: a first schema for an unknown table ---- */
 
 typedef struct {

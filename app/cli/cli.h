@@ -71,6 +71,7 @@ int cmd_eval(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
 int cmd_replay(cli *c, int argc, char **argv);
 int cmd_policy(cli *c, int argc, char **argv);
+int cmd_backtest(cli *c, int argc, char **argv);
 int cmd_tasks(cli *c, int argc, char **argv);
 int cmd_ablate(cli *c, int argc, char **argv);
 int cmd_serve(cli *c, int argc, char **argv);

@@ -60,6 +60,9 @@ const cli_command cli_commands[] = {
      "florin policy check examples/simulated/policy.yaml --model fraud.florin\n"
      "florin policy check examples/simulated/policy.yaml --model fraud.florin --attributes   # what rules may name\n"
      "florin policy test examples/simulated/policy.yaml", cmd_policy},
+    {"backtest", "what rules and thresholds would have done to a log", "LOG [--policy POLICY.yaml] [--model MODEL] [--rule RULE]",
+     "florin backtest bank.log --policy examples/simulated/policy.yaml --model fraud.florin --from 2025-06-01\n"
+     "florin backtest bank.log --model fraud.florin --rule 'Block if :risk_score: > 85 and :amount: > 100'", cmd_backtest},
     {"report", "put results, all tasks or a map of entities on one page", "[RESULT.json ...] [--tasks] [--map MODEL --log LOG --colour FIELD] --out PAGE.html",
      "florin report fraud.json --title 'My bank' --out report.html\n"
      "florin report --tasks --out tasks.html\n"

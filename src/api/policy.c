@@ -22,7 +22,9 @@ static florin_status open_with(florin_policy *p, const char *path, const char *k
     uint8_t key[16];
     const fl_model *m = p->model ? p->model->model : NULL; /* none: for tests alone */
     florin_status st = read_key(m ? fl_model_schema(m) : NULL, key_file, key, err);
-    return st ? st : fl_policy_load(&p->policy, path, m, key, err);
+    if (st) return st;
+    return path ? fl_policy_load(&p->policy, path, m, key, err)
+                : fl_policy_parse(&p->policy, "name: rules", 11, "rules", m, key, err);
 }
 
 static florin_status open_policy(florin_policy *p, const char *path, florin_model *model,
@@ -33,13 +35,14 @@ static florin_status open_policy(florin_policy *p, const char *path, florin_mode
         atomic_fetch_add(&model->users, 1);
         return open_with(p, path, key, err);
     }
-    char *named;
-    florin_status st = fl_policy_model_of(&named, path, err);
+    char *named = NULL;
+    florin_status st = path ? fl_policy_model_of(&named, path, err) : FLORIN_OK;
     if (st) return st;
     if (named) st = florin_model_open(&p->model, named, NULL, err);
     else if (!without)
-        st = fl_fail(err, FLORIN_EUSAGE,
-                     "%s names no model: give one, or write `model: FILE` in it", path);
+        st =
+            fl_fail(err, FLORIN_EUSAGE, "%s names no model: give one, or write `model: FILE` in it",
+                    path ? path : "the policy");
     free(named);
     return st ? st : open_with(p, path, key, err);
 }
@@ -49,7 +52,7 @@ static florin_status open_any(florin_policy **out, const char *path, florin_mode
 {
     *out = NULL;
     florin_policy *p = fl_calloc(1, sizeof *p);
-    if (!p) return fl_fail(err, FLORIN_ENOMEM, "%s: out of memory", path);
+    if (!p) return fl_fail(err, FLORIN_ENOMEM, "policy: out of memory");
     florin_status st = open_policy(p, path, model, key, without, err);
     if (st) {
         florin_policy_close(p);
@@ -96,17 +99,24 @@ const char *florin_policy_rule_text(const florin_policy *p, uint32_t rule)
 
 /* ---- check and test ---- */
 
+florin_status fl_api_policy_open(florin_policy **out, const char *path, const char *model,
+                                 const char *key, bool without, florin_error *err)
+{
+    florin_model *m = NULL;
+    *out = NULL;
+    florin_status st = model ? florin_model_open(&m, model, NULL, err) : FLORIN_OK;
+    if (!st) st = open_any(out, path, m, key, without, err);
+    florin_model_close(m); /* the policy keeps it */
+    return st;
+}
+
 static florin_status open_asked(florin_policy **out, const florin_policy_options *opt, bool without,
                                 florin_error *err)
 {
-    florin_model *model = NULL;
     *out = NULL;
     if (!opt || opt->size != sizeof *opt || !opt->file)
         return fl_fail(err, FLORIN_EUSAGE, "policy: no file given");
-    florin_status st = opt->model ? florin_model_open(&model, opt->model, NULL, err) : FLORIN_OK;
-    if (!st) st = open_any(out, opt->file, model, opt->key, without, err);
-    florin_model_close(model); /* the policy keeps it */
-    return st;
+    return fl_api_policy_open(out, opt->file, opt->model, opt->key, without, err);
 }
 
 static json_t *thresholds_json(const fl_policy *p)

@@ -10,4 +10,8 @@ struct florin_policy {
     florin_model *model; /* kept */
 };
 
+/* path NULL: an empty policy. without: no model is no error, for a policy's own tests. */
+florin_status fl_api_policy_open(florin_policy **out, const char *path, const char *model,
+                                 const char *key, bool without, florin_error *err);
+
 #endif

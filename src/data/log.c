@@ -543,8 +543,17 @@ uint32_t fl_log_segment_of(const fl_log *log, uint64_t row)
 fl_log_columns fl_log_columns_of(const fl_log *log, uint32_t i)
 {
     const segment *s = &log->segment[i];
-    fl_log_columns c = {s->first, s->rows, s->time, s->amount, {NULL}};
+    fl_log_columns c = {.first = s->first,
+                        .rows = s->rows,
+                        .time_us = s->time,
+                        .amount_minor = s->amount,
+                        .type = s->type,
+                        .marks = s->marks,
+                        .currency = s->currency,
+                        .present = s->present};
     memcpy(c.entity, s->entity, sizeof c.entity);
+    memcpy(c.category, s->category, sizeof c.category);
+    memcpy(c.number, s->number, sizeof c.number);
     return c;
 }
 

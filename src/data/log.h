@@ -74,7 +74,12 @@ uint32_t fl_log_category_code(const fl_log *log, int field, uint64_t row);
 typedef struct {
     uint64_t first, rows; /* row r of the log is at r - first */
     const int64_t *time_us, *amount_minor;
-    const uint32_t *entity[FL_KINDS_MAX];
+    const uint8_t *type, *marks;
+    const uint16_t *currency;
+    const uint32_t *entity[FL_KINDS_MAX],
+        *category[FL_CATEGORIES_MAX]; /* as fl_log_category_code */
+    const float *number[FL_NUMBERS_MAX];
+    const uint32_t *present; /* bit n: number n is */
 } fl_log_columns;
 fl_log_columns fl_log_columns_of(const fl_log *log, uint32_t segment);
 /* All labels in arrival order [fl_log_labels]. */

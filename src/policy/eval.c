@@ -72,12 +72,36 @@ static int64_t day_part(int64_t time_us, int64_t unit_us, int64_t from, int64_t 
     return r < 0 ? r + cycle : r;
 }
 
+/* Three letters of a currency that is not the schema's. */
+static void currency_code(uint16_t packed, char code[4])
+{
+    uint32_t v = packed - 1u;
+    code[0] = (char)('A' + v / 676 % 26);
+    code[1] = (char)('A' + v / 26 % 26);
+    code[2] = (char)('A' + v % 26);
+    code[3] = 0;
+}
+
 static uint64_t currency_hash(const fl_policy *p, uint16_t packed)
 {
+    char code[4];
     if (!packed) return p->currency_hash;
-    uint32_t v = packed - 1u;
-    char code[3] = {(char)('A' + v / 676 % 26), (char)('A' + v / 26 % 26), (char)('A' + v % 26)};
+    currency_code(packed, code);
     return fl_category_hash(code, 3);
+}
+
+/* In major units of the event's own currency. */
+static double amount_of(const fl_policy *p, const fl_event *e)
+{
+    char code[4];
+    double units = p->minor_units;
+    if (e->amount_minor == FL_AMOUNT_NONE) return NAN;
+    if (e->currency) {
+        currency_code(e->currency, code);
+        units = 1;
+        for (int i = fl_currency_exponent(code); i > 0; i--) units *= 10;
+    }
+    return (double)e->amount_minor / units;
 }
 
 static double row_number(const fl_slot *s, const float *row)
@@ -105,7 +129,7 @@ static double ring_number(const fl_policy *p, const fl_slot *s, const fl_policy_
     return fl_rings_count(v->rings, s->index, hash, v->event->time_us, s->window_us);
 }
 
-static fl_cell cell_of(const fl_policy *p, const fl_slot *s, const fl_policy_view *v)
+fl_cell fl_slot_cell(const fl_policy *p, const fl_slot *s, const fl_policy_view *v)
 {
     const fl_event *e = v->event;
     fl_cell c = {.number = NAN};
@@ -114,10 +138,7 @@ static fl_cell cell_of(const fl_policy *p, const fl_slot *s, const fl_policy_vie
     case FL_FROM_SCORE: c.number = v->head ? v->head[s->index].score : NAN; break;
     case FL_FROM_PROBABILITY: c.number = v->head ? v->head[s->index].probability : NAN; break;
     case FL_FROM_LEVEL: c.hash = v->head ? p->level_hash[v->head[s->index].level % 3] : 0; break;
-    case FL_FROM_AMOUNT:
-        c.number =
-            e->amount_minor == FL_AMOUNT_NONE ? NAN : (double)e->amount_minor / p->minor_units;
-        break;
+    case FL_FROM_AMOUNT: c.number = amount_of(p, e); break;
     case FL_FROM_CURRENCY: c.hash = currency_hash(p, e->currency); break;
     case FL_FROM_TYPE: c.hash = p->type_hash[e->type % FL_SOURCES_MAX]; break;
     case FL_FROM_HOUR: c.number = (double)day_part(e->time_us, FL_HOUR_US, 0, 24); break;
@@ -148,7 +169,7 @@ static fl_text text_of(const fl_slot *s, const fl_policy_view *v)
 void fl_slots_load(const fl_policy *p, const fl_policy_view *view, fl_cell *cell, fl_text *text)
 {
     for (size_t i = 0; i < p->slots; i++) {
-        cell[i] = cell_of(p, &p->slot[i], view);
+        cell[i] = fl_slot_cell(p, &p->slot[i], view);
         if (p->patterns) text[i] = text_of(&p->slot[i], view);
     }
 }
@@ -284,10 +305,9 @@ int fl_rule_eval(const fl_policy *p, const fl_rule *rule, const fl_cell *cell)
 
 /* ---- decisions ---- */
 
-static fl_thresholds thresholds_for(const fl_policy *p, const fl_cell *cell)
+fl_thresholds fl_thresholds_of(const fl_policy *p, uint64_t hash)
 {
-    if (p->per_slot == FL_POLICY_NONE || !cell[p->per_slot].hash) return p->at;
-    const uint32_t *i = fl_map64_find(&p->per, cell[p->per_slot].hash);
+    const uint32_t *i = p->pers && hash ? fl_map64_find(&p->per, hash) : NULL;
     return i ? p->per_at[*i].at : p->at;
 }
 
@@ -330,7 +350,7 @@ static void hold_out(const fl_policy *p, const fl_cell *cell, uint64_t draw, fl_
 void fl_policy_judge(const fl_policy *p, const fl_cell *cell, uint64_t draw, fl_decision *out)
 {
     size_t at = 0;
-    fl_thresholds t = thresholds_for(p, cell);
+    fl_thresholds t = fl_thresholds_of(p, p->pers ? cell[p->per_slot].hash : 0);
     float score = p->score_slot == FL_POLICY_NONE ? NAN : (float)cell[p->score_slot].number;
     *out = (fl_decision){.action = FL_ALLOW, .rule = FL_POLICY_NONE, .propensity = 1};
     (void)(first_rule(p, FL_REQUEST_3DS, &at, cell, out) ||

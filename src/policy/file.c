@@ -305,6 +305,7 @@ static int compare_rules(const fl_policy *p, uint16_t a, uint16_t b)
 
 static florin_status order_rules(fl_policy *p, florin_error *err)
 {
+    free(p->order);
     p->order = fl_calloc(p->rules + 1, sizeof *p->order);
     if (!p->order) return fl_fail(err, FLORIN_ENOMEM, "%s: rules", p->file);
     for (uint16_t i = 0; i < p->rules; i++) {
@@ -334,6 +335,13 @@ florin_status fl_policy_read_rules(fl_policy *p, const fl_yaml *rules, florin_er
         else if (y->kind == FL_YAML_MAP) st = rule_of_map(p, y, err);
         else st = add_rule(p, y->text, strlen(y->text), NULL, false, spot_of(p, y), err);
     }
+    return st ? st : order_rules(p, err);
+}
+
+florin_status fl_policy_add(fl_policy *p, const char *rule, const char *from, florin_error *err)
+{
+    fl_spot at = {.file = from, .line = 1, .column = 1, .width = 1};
+    florin_status st = add_rule(p, rule, strlen(rule), NULL, false, at, err);
     return st ? st : order_rules(p, err);
 }
 

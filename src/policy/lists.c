@@ -147,11 +147,16 @@ void fl_lists_erase(fl_lists *l, uint64_t hash)
     for (uint32_t i = 0; i < l->lists; i++) (void)fl_lists_remove(l, i, hash);
 }
 
+int64_t fl_lists_until(const fl_lists *l, uint32_t i, uint64_t hash)
+{
+    if (i >= l->lists || !l->list[i].count || !hash) return INT64_MIN;
+    uint32_t at = fl_index_find(&l->list[i].index, hash);
+    return at == FL_NONE ? INT64_MIN : l->list[i].entry[at].until_us;
+}
+
 bool fl_lists_has(const fl_lists *l, uint32_t i, uint64_t hash, int64_t at_us)
 {
-    if (i >= l->lists || !l->list[i].count || !hash) return false;
-    uint32_t at = fl_index_find(&l->list[i].index, hash);
-    return at != FL_NONE && l->list[i].entry[at].until_us > at_us;
+    return fl_lists_until(l, i, hash) > at_us;
 }
 
 uint32_t fl_lists_count(const fl_lists *l, uint32_t i)

@@ -20,6 +20,8 @@ florin_status fl_lists_add(fl_lists *l, uint32_t list, uint64_t hash, int64_t un
 bool fl_lists_remove(fl_lists *l, uint32_t list, uint64_t hash);
 void fl_lists_erase(fl_lists *l, uint64_t hash); /* from all lists */
 bool fl_lists_has(const fl_lists *l, uint32_t list, uint64_t hash, int64_t at_us);
+/* Until when it is there; INT64_MIN: it is not. */
+int64_t fl_lists_until(const fl_lists *l, uint32_t list, uint64_t hash);
 uint32_t fl_lists_count(const fl_lists *l, uint32_t list); /* also those that have expired */
 /* Everything as bytes that fl_lists_restore takes, by list name: for checkpoints. */
 void fl_lists_store(const fl_lists *l, fl_buf *out);

@@ -33,6 +33,8 @@ florin_status fl_policy_load(fl_policy **out, const char *path, const fl_model *
 florin_status fl_policy_parse(fl_policy **out, const char *text, size_t n, const char *name,
                               const fl_model *model, const uint8_t key[16], florin_error *err);
 void fl_policy_free(fl_policy *p); /* NULL is fine */
+/* One rule more, as if it stood last in the file; before the policy is in anybody's hands. `from` stands for the file in messages. */
+florin_status fl_policy_add(fl_policy *p, const char *rule, const char *from, florin_error *err);
 /* Path of the model that a file names under `model:`, from its folder; malloc'ed, NULL: none. Checks nothing else. */
 florin_status fl_policy_model_of(char **out, const char *path, florin_error *err);
 

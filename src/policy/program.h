@@ -171,6 +171,8 @@ florin_status fl_policy_slot_named(fl_policy *p, const char *name, const fl_yaml
 
 /* eval.c */
 void fl_slots_load(const fl_policy *p, const fl_policy_view *view, fl_cell *cell, fl_text *text);
+fl_cell fl_slot_cell(const fl_policy *p, const fl_slot *s, const fl_policy_view *view);
+fl_thresholds fl_thresholds_of(const fl_policy *p, uint64_t hash); /* of an entity, 0: none */
 void fl_slots_derive(const fl_policy *p, const fl_text *text, const fl_lists *lists, int64_t at_us,
                      fl_cell *cell);
 int fl_rule_eval(const fl_policy *p, const fl_rule *rule, const fl_cell *cell);
