@@ -1,12 +1,12 @@
 /* From a request's body to decisions: read, queue, decide in micro-batches, wait for the journal, hand over. */
-#include "server.h"
+#include "infer.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
 /* --- reading --- */
 
-static ask *take_ask(server *s, call *c)
+ask *decide_take_ask(server *s, call *c)
 {
     ask *a = s->free_asks;
     if (!a) return NULL;
@@ -48,7 +48,7 @@ static void scan_problem(call *c, const scan *s)
 }
 
 /* A request for the decider out of what was read. */
-static void fill_request(server *s, call *c, ask *a, int64_t now_us, uint32_t i)
+void decide_fill_request(server *s, call *c, ask *a, int64_t now_us, uint32_t i)
 {
     payment *p = &a->payment;
     florin_request *r = &a->request;
@@ -80,13 +80,13 @@ static bool read_batch(server *s, call *c, scan *sc, int64_t now_us)
     c->batch = true;
     while (scan_item(sc)) {
         if (c->asks_n == most) return scan_fail(sc, "more payments than one request may have");
-        ask *a = take_ask(s, c);
+        ask *a = decide_take_ask(s, c);
         if (!a) {
             refuse_full(s, c);
             return false;
         }
         if (!payment_read(&s->rules, sc, &a->payment)) return false;
-        fill_request(s, c, a, now_us, c->asks_n - 1);
+        decide_fill_request(s, c, a, now_us, c->asks_n - 1);
     }
     if (sc->fault) return false;
     return c->asks_n ? true : scan_fail(sc, "at least one payment is expected");
@@ -113,13 +113,13 @@ static bool read_evaluations(server *s, call *c, scan *sc)
         if (scan_key(sc, &key, &n))
             return scan_fail(sc, "nothing may stand beside \"evaluations\"");
     } else {
-        ask *a = take_ask(s, c);
+        ask *a = decide_take_ask(s, c);
         if (!a) {
             refuse_full(s, c);
             return false;
         }
         if (!payment_read(&s->rules, sc, &a->payment)) return false;
-        fill_request(s, c, a, now_us, 0);
+        decide_fill_request(s, c, a, now_us, 0);
     }
     scan_end(sc);
     return !sc->fault;
@@ -135,12 +135,17 @@ void evaluations_post(server *s, call *c)
     scan_begin(&sc, c->body, c->body_n);
     bool ok = read_evaluations(s, c, &sc);
     if (ok) {
-        c->asks_left = c->asks_n;
-        list_push(&s->pending, c);
+        decide_queue(s, c);
         return;
     }
     call_release_asks(s, c);
     if (!c->status) scan_problem(c, &sc);
+}
+
+void decide_queue(server *s, call *c)
+{
+    c->asks_left = c->asks_n;
+    list_push(&s->pending, c);
 }
 
 /* --- deciding --- */
@@ -148,6 +153,7 @@ void evaluations_post(server *s, call *c)
 static void finish(server *s, call *c)
 {
     if (c->batch) text_put(&c->out, "]}");
+    if (c->infer) infer_finish(s, c);
     if (!c->status) {
         c->status = 200;
         c->type = "application/json";
@@ -173,11 +179,15 @@ static void answer_item(server *s, ask *a, florin_status st, const florin_decisi
 {
     call *c = a->of;
     const char *code = "internal";
-    if (c->batch) {
+    if (c->infer) {
+        infer_row(c, st ? NULL : d, message);
+    } else if (c->batch) {
         if (a == c->asks) text_put(&c->out, "{\"evaluations\":[");
         else text_char(&c->out, ',');
     }
-    if (!st) {
+    if (c->infer) {
+        /* its rows are written together */
+    } else if (!st) {
         metrics_decision(&s->metrics, d);
         if (d->sequence > c->sequence) c->sequence = d->sequence;
         const florin_event *e = &a->request.event;

@@ -42,7 +42,9 @@ static void free_call(server *s, call *c)
     enum { KEEP_MOST = 1 << 16 };
     call_release_asks(s, c);
     free(c->news);
+    free(c->infer);
     c->news = NULL;
+    c->infer = NULL;
     if (c->body_room > KEEP_MOST || c->out.room > KEEP_MOST || c->out.failed) {
         free(c->body);
         text_free(&c->out);
@@ -75,17 +77,19 @@ static bool take_body(server *s, call *c, const char *bytes, size_t n)
 
 /* --- routing --- */
 
-/* Does the path fit? What "*" took is copied. */
+/* Does the path fit? What the star took is copied: one piece of the path; where the pattern ends in two stars, all that is
+ * left of it, slashes too. */
 static bool path_fits(const char *pattern, const char *url, call *c)
 {
     const char *star = strchr(pattern, '*');
     if (!star) return !strcmp(pattern, url);
-    size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(url);
+    bool rest = star[1] == '*';
+    const char *tail = star + 1 + rest;
+    size_t before = (size_t)(star - pattern), after = strlen(tail), n = strlen(url);
     if (n <= before + after || strncmp(pattern, url, before)) return false;
-    if (strcmp(url + n - after, star + 1)) return false;
+    if (strcmp(url + n - after, tail)) return false;
     size_t took = n - before - after;
-    /* Only the last piece of a path may hold a slash: an identifier may. */
-    if ((after && memchr(url + before, '/', took)) || took >= sizeof c->parameter) return false;
+    if ((!rest && memchr(url + before, '/', took)) || took >= sizeof c->parameter) return false;
     memcpy(c->parameter, url + before, took);
     c->parameter[took] = 0;
     c->parameter_n = (uint32_t)took;

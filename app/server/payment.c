@@ -272,21 +272,27 @@ static bool read_own(const payment_rules *rules, scan *s, payment *p, const char
     return true;
 }
 
+bool payment_member(const payment_rules *rules, scan *s, payment *p, const char *key, uint32_t n)
+{
+    bool mine;
+    if (!read_own(rules, s, p, key, n, &mine)) return false;
+    if (mine) return true;
+    const schema_name *field = names_field(rules->names, key, n);
+    return field ? read_field(s, p, field) : unknown(rules, s, p);
+}
+
 static bool read_main(const payment_rules *rules, scan *s, payment *p)
 {
     const char *key;
     uint32_t n;
-    bool mine, id = false, amount = false, time = false;
+    bool id = false, amount = false, time = false;
     if (!scan_enter(s, SCAN_OBJECT)) return false;
     while (scan_key(s, &key, &n)) {
         if ((p->has_amount && (amount |= SCAN_IS(key, n, "amount"))) ||
             (p->event.id && (id |= SCAN_IS(key, n, "id"))) ||
             (p->has_time && (time |= SCAN_IS(key, n, "time"))))
             return scan_fail(s, "this name was given before");
-        if (!read_own(rules, s, p, key, n, &mine)) return false;
-        if (mine) continue;
-        const schema_name *field = names_field(rules->names, key, n);
-        if (!(field ? read_field(s, p, field) : unknown(rules, s, p))) return false;
+        if (!payment_member(rules, s, p, key, n)) return false;
     }
     return !s->fault;
 }
@@ -333,17 +339,22 @@ static bool read_member(const payment_rules *rules, scan *s, payment *p, const c
     return field ? read_field(s, p, field) : unknown(rules, s, p);
 }
 
-bool payment_read(const payment_rules *rules, scan *s, payment *p)
+void payment_begin(const payment_rules *rules, payment *p)
 {
-    const char *key;
-    uint32_t n;
-    bool found = false;
     memset(&p->event, 0, sizeof p->event);
     p->event.type = rules->type;
     p->event.amount_minor = FLORIN_NO_AMOUNT;
     p->event.values = p->value;
     p->metadata_n = p->deadline_ms = p->ignored = 0;
     p->has_time = p->has_amount = p->dry_run = false;
+}
+
+bool payment_read(const payment_rules *rules, scan *s, payment *p)
+{
+    const char *key;
+    uint32_t n;
+    bool found = false;
+    payment_begin(rules, p);
     if (!scan_enter(s, SCAN_OBJECT)) return false;
     while (scan_key(s, &key, &n)) {
         bool main = SCAN_IS(key, n, "payment");

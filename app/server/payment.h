@@ -27,6 +27,9 @@ typedef struct {
 
 /* One evaluation request, an object the scan is about to enter. false: s->fault says why, scan_pointer where. */
 bool payment_read(const payment_rules *rules, scan *s, payment *out);
+/* An empty payment; and one member of it, as of "payment": its own, or a field of the schema, whose value is at the scan. */
+void payment_begin(const payment_rules *rules, payment *p);
+bool payment_member(const payment_rules *rules, scan *s, payment *p, const char *key, uint32_t n);
 /* {"declined": true, ..}: fields of the schema by their names, into value [PAYMENT_VALUES]. */
 bool payment_fields(const payment_rules *rules, scan *s, florin_value *value, uint32_t *n);
 /* A time as text or seconds, at the scan. */

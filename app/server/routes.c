@@ -1,5 +1,5 @@
 /* The table of paths, and the short answers. */
-#include "server.h"
+#include "infer.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -101,6 +101,15 @@ static void evaluation_get(server *s, call *c)
     done(c, "application/json");
 }
 
+extern const char openapi_json[]; /* openapi.json, put in by the build */
+
+static void openapi_get(server *s, call *c)
+{
+    (void)s;
+    text_add(&c->out, openapi_json);
+    done(c, "application/json");
+}
+
 const route routes[] = {
     {"evaluations", "POST", "/v1/evaluations", ROLE_SCORE, true, evaluations_post},
     {"events", "POST", "/v1/evaluations/*/events", ROLE_FEEDBACK, true, events_post},
@@ -109,5 +118,12 @@ const route routes[] = {
     {"health", "GET", "/health", ROLE_NONE, false, health},
     {"ready", "GET", "/ready", ROLE_NONE, false, ready},
     {"metrics", "GET", "/metrics", ROLE_ANALYST, false, metrics_get},
+    {"openapi", "GET", "/openapi.json", ROLE_NONE, false, openapi_get},
+    {"v2_live", "GET", "/v2/health/live", ROLE_NONE, false, infer_live},
+    {"v2_ready", "GET", "/v2/health/ready", ROLE_NONE, false, infer_server_ready},
+    {"v2_server", "GET", "/v2", ROLE_NONE, false, infer_metadata},
+    {"v2_model_ready", "GET", "/v2/models/*/ready", ROLE_SCORE, false, infer_model_ready},
+    {"v2_infer", "POST", "/v2/models/*/infer", ROLE_SCORE, true, infer_post},
+    {"v2_model", "GET", "/v2/models/*", ROLE_SCORE, false, infer_model},
 };
 const uint32_t routes_n = sizeof routes / sizeof routes[0];

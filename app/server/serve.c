@@ -57,6 +57,30 @@ static void keep_info(void *user, const char *bytes, size_t n)
     text_bytes(user, bytes, n);
 }
 
+/* The first digits of the model's hash, which decisions name too. */
+static florin_status read_hash(server *s, florin_error *err)
+{
+    text info = {0};
+    scan sc;
+    const char *key, *value;
+    uint32_t n, value_n;
+    florin_context quiet = FLORIN_CONTEXT_INIT;
+    quiet.user = &info;
+    quiet.write = keep_info;
+    florin_status st = florin_model_info(s->model, &quiet, err);
+    if (!st && text_room(&info, 1)) {
+        scan_begin(&sc, info.at, info.n);
+        bool more = scan_enter(&sc, SCAN_OBJECT);
+        while (more && scan_key(&sc, &key, &n)) {
+            if (!SCAN_IS(key, n, "hash")) more = scan_skip(&sc);
+            else if ((more = scan_string(&sc, &value, &value_n)))
+                snprintf(s->model_hash, sizeof s->model_hash, "%.*s", (int)value_n, value);
+        }
+    }
+    text_free(&info);
+    return st;
+}
+
 static florin_status open_decider(server *s, const florin_context *ctx, florin_error *err)
 {
     uint8_t random[32];
@@ -89,10 +113,7 @@ static florin_status open_decider(server *s, const florin_context *ctx, florin_e
     o.scorer.capacity = capacity;
     florin_status st = florin_model_open(&s->model, c->model, NULL, err);
     if (st) return st;
-    florin_context quiet = FLORIN_CONTEXT_INIT;
-    quiet.user = &s->model_info;
-    quiet.write = keep_info;
-    st = florin_model_info(s->model, &quiet, err);
+    st = read_hash(s, err);
     if (st) return st;
     st = florin_decider_open(&s->decider, s->model, &o, ctx, err);
     if (!st) s->scorer = florin_decider_scorer(s->decider);
@@ -351,7 +372,6 @@ static void close_all(server *s, loop *l)
     names_close(s->names);
     keys_close(&s->keys);
     config_close(&s->config);
-    text_free(&s->model_info);
     free(s->asks);
     free(s->decision);
     if (s->wake > 0) close(s->wake);

@@ -18,12 +18,13 @@ struct MHD_Connection;
 struct MHD_Daemon;
 typedef struct server server;
 typedef struct call call;
+typedef struct infer infer;
 
 enum { BATCH_MOST = 64, KEY_MOST = 255, ID_MOST = 64, PARAMETER_MOST = 300 };
 
 typedef struct route {
     const char *name, *method,
-        *path;      /* a path that ends in "*" takes one more piece, a "*" inside takes one there */
+        *path;      /* "*" takes a piece, "**" at the end the rest */
     unsigned roles; /* any of them; 0: open to everyone */
     bool body;      /* takes one */
     void (*run)(server *s, call *c); /* fills the answer, or queues the call */
@@ -61,6 +62,7 @@ struct call {
     ask *asks, *last_ask; /* in order */
     uint32_t asks_n, asks_left;
     news_ask *news;
+    infer *infer; /* a request of /v2 */
     uint64_t sequence;            /* the answer may leave once this is acknowledged */
     int64_t began_us, decided_us; /* monotonic */
     bool batch, dispatched, released, suspended, too_large;
@@ -86,7 +88,7 @@ struct server {
     bool open; /* no keys: everyone is an admin */
     metrics metrics;
     struct MHD_Daemon *daemon;
-    text model_info; /* JSON of the model */
+    char model_hash[17];
     call *free_calls;
     ask *free_asks;
     ask *asks;         /* [queue] */
@@ -150,6 +152,11 @@ void reply_decision(const server *s, text *t, const florin_decision *d, const ch
 /* decide.c */
 void evaluations_post(server *s, call *c);
 void events_post(server *s, call *c);
+/* A place of the queue for a payment of the call; NULL: it is full. */
+ask *decide_take_ask(server *s, call *c);
+/* What was read, as the decider takes it; i: its number in a batch. */
+void decide_fill_request(server *s, call *c, ask *a, int64_t now_us, uint32_t i);
+void decide_queue(server *s, call *c);
 /* Decide and learn what has gathered. */
 void decide_pending(server *s);
 /* Hand over what has been acknowledged; how many answers that was. */

@@ -1,0 +1,28 @@
+# The server against its own OpenAPI document: hostile requests made from it, and schemathesis where that is installed.
+. "$FLORIN_SOURCE/tests/support/shell.sh"
+. "$FLORIN_SOURCE/tests/support/serve.sh"
+serve_model
+printf 'model: fraud.florin\njournal: journal\nport: 0\n' >config.yaml
+serve_start config.yaml
+ask GET /openapi.json
+wants 200
+cp answer.json openapi.json
+equal "$(json openapi.json openapi)" 3.1.0
+before=$(awk '/^VmRSS/ {print $2}' "/proc/$SERVER/status")
+for seed in 1 2; do
+    ok "$TOOLS/hostile" "$PORT" openapi.json $seed 1500 card,merchant,category,country,declined
+    has out.txt '^1500 asked: 2xx [1-9][0-9]*, 4xx [1-9][0-9]*, 5xx 0$'
+done
+# Still there, bounded, and clean: nothing that was sent is in the log.
+ask GET /health
+wants 200
+after=$(awk '/^VmRSS/ {print $2}' "/proc/$SERVER/status")
+[ $((after - before)) -lt 65536 ] || die "resident memory grew from $before to $after KiB"
+lacks serve.log 'DROP TABLE|script|passwd'
+if python3 -c 'import schemathesis' 2>/dev/null; then
+    ok python3 -m schemathesis.cli run openapi.json --url "$URL" --max-examples 30 --seed 1 --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
+else
+    echo "schemathesis is not installed (pip install schemathesis): its run was left out"
+fi
+serve_stop
+done_testing
