@@ -236,7 +236,11 @@ void infer_post(server *s, call *c)
     if (!read_request(s, c, &sc, &r)) {
         call_release_asks(s, c);
         bool full = !strcmp(sc.fault, "full");
-        wrong(c, full ? 503 : sc.content ? 422 : 400, scan_pointer(&sc, pointer, sizeof pointer),
+        wrong(c,
+              full         ? 503
+              : sc.content ? 422
+                           : 400,
+              scan_pointer(&sc, pointer, sizeof pointer),
               full ? "more payments wait than the queue holds: try again" : sc.fault);
         return;
     }

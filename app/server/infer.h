@@ -6,8 +6,8 @@
 
 void infer_live(server *s, call *c);
 void infer_server_ready(server *s, call *c);
-void infer_metadata(server *s, call *c);    /* of the server */
-void infer_model(server *s, call *c);       /* of a model: name, inputs, outputs */
+void infer_metadata(server *s, call *c); /* of the server */
+void infer_model(server *s, call *c);    /* of a model: name, inputs, outputs */
 void infer_model_ready(server *s, call *c);
 void infer_post(server *s, call *c);
 /* A row is decided (d), or refused (d NULL, message). */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ typedef struct {
     load_result *out;
     load_source *source;
     uint64_t random;
-    bool over; /* the source is at its end */
+    bool over; /* the source is at its end, or the server takes no connection any more */
 } wire;
 
 static florin_status fail(florin_error *err, florin_status st, const char *what, const char *why)
@@ -113,9 +114,9 @@ static void link_free(wire *w, link_state *l)
 static void link_broken(wire *w, link_state *l)
 {
     w->out->broken++;
-    close(l->fd);
+    if (l->fd >= 0) close(l->fd);
     l->fd = -1;
-    link_open(w, l);
+    if (!link_open(w, l)) w->over = true;
     if (l->busy) link_free(w, l);
 }
 
@@ -160,12 +161,12 @@ static void link_done(wire *w, link_state *l)
             load_times_add(&w->out->times, end - l->due_us);
         }
     }
+    link_free(w, l);
     if (closes) {
         close(l->fd);
         l->fd = -1;
-        link_open(w, l);
+        if (!link_open(w, l)) w->over = true;
     }
-    link_free(w, l);
 }
 
 static void link_read(wire *w, link_state *l)
@@ -187,7 +188,7 @@ static void link_read(wire *w, link_state *l)
         recv(l->fd, &rest, 1, MSG_DONTWAIT | MSG_PEEK) == 0) { /* it was closed idle */
         close(l->fd);
         l->fd = -1;
-        link_open(w, l);
+        if (!link_open(w, l)) w->over = true;
     }
 }
 
@@ -255,7 +256,7 @@ static void run(wire *w, const florin_context *ctx)
     uint64_t most = o->requests ? (uint64_t)o->requests : UINT64_MAX, last_sent = UINT64_MAX;
     while (now < end_us && !w->over && w->out->sent < most) {
         if (ctx->cancelled && ctx->cancelled(ctx->user)) break;
-        while (w->free_n && w->out->sent < most && (o->rate <= 0 || due <= now)) {
+        while (w->free_n && !w->over && w->out->sent < most && (o->rate <= 0 || due <= now)) {
             if (!send_next(w, o->rate > 0 ? due : now)) break;
             if (o->rate > 0) due += next_gap(w);
         }
@@ -281,6 +282,15 @@ static florin_status look_up(const char *host, const char *port, struct addrinfo
     return e ? fail(err, FLORIN_EIO, host, gai_strerror(e)) : FLORIN_OK;
 }
 
+static void raise_files(uint32_t connections)
+{
+    struct rlimit limit;
+    rlim_t need = connections + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need) return;
+    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* a connection that fails says so */
+}
+
 florin_status load_wire_run(const load_options *o, const char *host, const char *port,
                             load_source *source, const florin_context *ctx, load_result *out,
                             florin_error *err)
@@ -296,6 +306,7 @@ florin_status load_wire_run(const load_options *o, const char *host, const char 
                      "application/json\r\n%s%.300s%sContent-Length: ",
                      host, o->key ? "Authorization: Bearer " : "", o->key ? o->key : "",
                      o->key ? "\r\n" : "");
+    raise_files(w.n);
     w.poll = epoll_create1(EPOLL_CLOEXEC);
     w.all = calloc(w.n, sizeof *w.all);
     w.free_list = calloc(w.n, sizeof *w.free_list);

@@ -23,11 +23,10 @@ typedef struct infer infer;
 enum { BATCH_MOST = 64, KEY_MOST = 255, ID_MOST = 64, PARAMETER_MOST = 300 };
 
 typedef struct route {
-    const char *name, *method,
-        *path;      /* "*" takes a piece, "**" at the end the rest */
-    unsigned roles; /* any of them; 0: open to everyone */
-    bool body;      /* takes one */
-    void (*run)(server *s, call *c); /* fills the answer, or queues the call */
+    const char *name, *method, *path; /* "*" takes a piece, "**" at the end the rest */
+    unsigned roles;                   /* any of them; 0: open to everyone */
+    bool body;                        /* takes one */
+    void (*run)(server *s, call *c);  /* fills the answer, or queues the call */
 } route;
 extern const route routes[];
 extern const uint32_t routes_n;
@@ -62,7 +61,7 @@ struct call {
     ask *asks, *last_ask; /* in order */
     uint32_t asks_n, asks_left;
     news_ask *news;
-    infer *infer; /* a request of /v2 */
+    infer *infer;                 /* a request of /v2 */
     uint64_t sequence;            /* the answer may leave once this is acknowledged */
     int64_t began_us, decided_us; /* monotonic */
     bool batch, dispatched, released, suspended, too_large;

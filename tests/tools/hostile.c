@@ -70,7 +70,8 @@ static json_t *make(json_t *schema, int depth);
 
 static json_t *any_scalar(void)
 {
-    static const double numbers[] = {0, -1, 1, 1e300, -1e-300, 9007199254740993.0, .1, 4294967296.0};
+    static const double numbers[] = {0,  -1,          1, 1e300, -1e-300, 9007199254740993.0,
+                                     .1, 4294967296.0};
     switch (draw(5)) {
     case 0: return json_true();
     case 1: return json_null();
@@ -83,10 +84,12 @@ static json_t *any_scalar(void)
 static json_t *make_object(json_t *schema, int depth)
 {
     json_t *o = json_object(), *properties = json_object_get(schema, "properties"), *p;
-    json_t *required = json_object_get(schema, "required"), *more = json_object_get(schema, "additionalProperties");
+    json_t *required = json_object_get(schema, "required"),
+           *more = json_object_get(schema, "additionalProperties");
     const char *name;
     size_t i;
-    json_object_foreach(properties, name, p) if (one_in(3)) json_object_set_new(o, name, make(p, depth + 1));
+    json_object_foreach(properties, name, p) if (one_in(3))
+        json_object_set_new(o, name, make(p, depth + 1));
     json_array_foreach(required, i, p) if (!one_in(20))
     {
         const char *key = json_string_value(p);
@@ -94,8 +97,9 @@ static json_t *make_object(json_t *schema, int depth)
     }
     if (json_is_object(more))
         for (int k = (int)draw(4); k > 0; k--)
-            json_object_set_new(o, one_in(8) ? nasty[draw(NASTY - 1)] : schema_names[draw((uint64_t)names_n)],
-                                one_in(4) ? any_scalar() : json_string(one_in(2) ? "x1" : "grocery"));
+            json_object_set_new(
+                o, one_in(8) ? nasty[draw(NASTY - 1)] : schema_names[draw((uint64_t)names_n)],
+                one_in(4) ? any_scalar() : json_string(one_in(2) ? "x1" : "grocery"));
     return o;
 }
 
@@ -103,15 +107,18 @@ static json_t *make_array(json_t *schema, int depth)
 {
     json_t *a = json_array();
     uint64_t n = one_in(10) ? draw(150) : draw(4);
-    for (uint64_t i = 0; i < n; i++) json_array_append_new(a, make(json_object_get(schema, "items"), depth + 1));
+    for (uint64_t i = 0; i < n; i++)
+        json_array_append_new(a, make(json_object_get(schema, "items"), depth + 1));
     return a;
 }
 
 static json_t *make_number(json_t *schema, int whole)
 {
     json_t *least = json_object_get(schema, "minimum"), *most = json_object_get(schema, "maximum");
-    double low = least ? json_number_value(least) : -1000, high = most ? json_number_value(most) : 1000000;
-    double v = one_in(5) ? (one_in(2) ? low : high) : low + (high - low) * (double)draw(1000) / 1000;
+    double low = least ? json_number_value(least) : -1000,
+           high = most ? json_number_value(most) : 1000000;
+    double v =
+        one_in(5) ? (one_in(2) ? low : high) : low + (high - low) * (double)draw(1000) / 1000;
     if (high - low > 1e6 && !one_in(3)) v = (double)draw(100000);
     return whole ? json_integer((json_int_t)v) : json_real(v);
 }
@@ -132,7 +139,8 @@ static json_t *make(json_t *schema, int depth)
     if (constant) return json_incref(constant);
     json_t *list = json_object_get(schema, "enum");
     if (list) return json_incref(json_array_get(list, draw(json_array_size(list))));
-    const char *type = type_of(schema), *format = json_string_value(json_object_get(schema, "format"));
+    const char *type = type_of(schema),
+               *format = json_string_value(json_object_get(schema, "format"));
     if (!strcmp(type, "object")) return make_object(schema, depth);
     if (!strcmp(type, "array")) return make_array(schema, depth);
     if (!strcmp(type, "integer")) return make_number(schema, 1);
@@ -141,7 +149,8 @@ static json_t *make(json_t *schema, int depth)
     if (!strcmp(type, "null")) return json_null();
     if (format && !one_in(4)) return json_string("2025-04-01T12:00:00.5+01:00");
     if (json_object_get(schema, "pattern") && !one_in(4)) return json_string("usd");
-    return one_in(3) ? json_string(schema_names[draw((uint64_t)names_n)]) : json_string(nasty[draw(NASTY)]);
+    return one_in(3) ? json_string(schema_names[draw((uint64_t)names_n)])
+                     : json_string(nasty[draw(NASTY)]);
 }
 
 /* --- holding values against a schema --- */
@@ -160,7 +169,8 @@ static int is_type(const char *type, json_t *v)
     if (!strcmp(type, "array")) return json_is_array(v);
     if (!strcmp(type, "string")) return json_is_string(v);
     if (!strcmp(type, "integer"))
-        return json_is_integer(v) || (json_is_real(v) && json_real_value(v) == floor(json_real_value(v)));
+        return json_is_integer(v) ||
+               (json_is_real(v) && json_real_value(v) == floor(json_real_value(v)));
     if (!strcmp(type, "number")) return json_is_number(v);
     if (!strcmp(type, "boolean")) return json_is_boolean(v);
     return !strcmp(type, "null") && json_is_null(v);
@@ -171,19 +181,21 @@ static int type_fits(json_t *schema, json_t *v, const char *where)
     json_t *type = json_object_get(schema, "type"), *t;
     size_t i;
     if (!type) return 1;
-    if (json_is_string(type)) return is_type(json_string_value(type), v) ? 1 : breach(where, "another type");
+    if (json_is_string(type))
+        return is_type(json_string_value(type), v) ? 1 : breach(where, "another type");
     json_array_foreach(type, i, t) if (is_type(json_string_value(t), v)) return 1;
     return breach(where, "none of the types");
 }
 
 static int object_fits(json_t *schema, json_t *v, const char *where)
 {
-    json_t *properties = json_object_get(schema, "properties"), *more = json_object_get(schema, "additionalProperties"),
+    json_t *properties = json_object_get(schema, "properties"),
+           *more = json_object_get(schema, "additionalProperties"),
            *required = json_object_get(schema, "required"), *r, *member;
     const char *name;
     size_t i;
-    json_array_foreach(required, i, r) if (!json_object_get(v, json_string_value(r)))
-        return breach(json_string_value(r), "is required");
+    json_array_foreach(required, i, r) if (!json_object_get(v, json_string_value(r))) return breach(
+        json_string_value(r), "is required");
     json_object_foreach(v, name, member)
     {
         json_t *p = json_object_get(properties, name);
@@ -211,11 +223,14 @@ static int fits(json_t *schema, json_t *v, const char *where)
         json_array_foreach(some, i, s) n += json_equal(s, v);
         if (!n) return breach(where, "none of the values");
     }
-    if ((s = json_object_get(schema, "const")) && !json_equal(s, v)) return breach(where, "another value");
+    if ((s = json_object_get(schema, "const")) && !json_equal(s, v))
+        return breach(where, "another value");
     if (json_is_number(v)) {
-        if ((bound = json_object_get(schema, "minimum")) && json_number_value(v) < json_number_value(bound))
+        if ((bound = json_object_get(schema, "minimum")) &&
+            json_number_value(v) < json_number_value(bound))
             return breach(where, "below the minimum");
-        if ((bound = json_object_get(schema, "maximum")) && json_number_value(v) > json_number_value(bound))
+        if ((bound = json_object_get(schema, "maximum")) &&
+            json_number_value(v) > json_number_value(bound))
             return breach(where, "above the maximum");
     }
     if (json_is_array(v) && (s = json_object_get(schema, "items")))
@@ -311,7 +326,9 @@ static void make_path(const char *path)
         return;
     }
     add("%.*s", (int)(brace - path), path);
-    const char *value = one_in(3) ? nasty[1 + draw(NASTY - 1)] : one_in(2) ? "fraud" : "dec_aaaaaaaaaaaaa";
+    const char *value = one_in(3)   ? nasty[1 + draw(NASTY - 1)]
+                        : one_in(2) ? "fraud"
+                                    : "dec_aaaaaaaaaaaaa";
     escaped(value);
     add("%s", strchr(brace, '}') + 1);
 }
@@ -372,7 +389,9 @@ static void ask(const char *path, const char *method, json_t *operation)
     static char body[ROOM / 2];
     size_t n = 0;
     json_t *schema = json_object_get(
-        json_object_get(json_object_get(json_object_get(operation, "requestBody"), "content"), "application/json"), "schema");
+        json_object_get(json_object_get(json_object_get(operation, "requestBody"), "content"),
+                        "application/json"),
+        "schema");
     if (schema) {
         json_t *v = make(schema, 0);
         n = json_dumpb(v, body, sizeof body, JSON_ENCODE_ANY | JSON_COMPACT);
@@ -395,13 +414,19 @@ static void ask(const char *path, const char *method, json_t *operation)
 /* No HTTP, or half of it: whatever comes, the server lives on. */
 static void noise(void)
 {
-    static const char *const starts[] = {"", "GET", "POST /v1/evaluations HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
-                                         "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                                         "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-                                         "\x16\x03\x01\x02", "GET / HTTP/9.9\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"};
+    static const char *const starts[] = {
+        "",
+        "GET",
+        "POST /v1/evaluations HTTP/1.1\r\nContent-Length: 10\r\n\r\n{",
+        "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "\x16\x03\x01\x02",
+        "GET / HTTP/9.9\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"};
     request_n = 0;
     add("%s", starts[draw(8)]);
-    for (uint64_t i = draw(200); i > 0 && request_n < sizeof request - 1; i--) request[request_n++] = (char)draw(256);
+    for (uint64_t i = draw(200); i > 0 && request_n < sizeof request - 1; i--)
+        request[request_n++] = (char)draw(256);
     talk();
 }
 
@@ -416,12 +441,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "hostile: %s: %s\n", argv[2], e.text);
         return 2;
     }
-    for (char *p = strtok(argv[5], ","); p && names_n < 16; p = strtok(NULL, ",")) schema_names[names_n++] = p;
+    for (char *p = strtok(argv[5], ","); p && names_n < 16; p = strtok(NULL, ","))
+        schema_names[names_n++] = p;
     json_t *paths = json_object_get(document, "paths"), *operations, *operation;
     long count = atol(argv[4]), done = 0;
     while (done < count) {
         const char *path, *method;
-        json_object_foreach(paths, path, operations) json_object_foreach(operations, method, operation)
+        json_object_foreach(paths, path, operations)
+            json_object_foreach(operations, method, operation)
         {
             int often = json_object_get(operation, "requestBody") ? 12 : 1;
             for (int i = 0; i < often && done < count; i++, done++) ask(path, method, operation);
