@@ -169,6 +169,48 @@ ok "$FLORIN" load "$URL" bodies.jsonl --json
 equal "$(json out.txt status.2xx)" 1
 equal "$(json out.txt status.4xx)" 1
 no_nan out.txt
+
+# --- a policy: taken over by a reload, its lists by requests, remembered by a restart
+cat >policy.yaml <<'Y'
+florin: 1
+name: shop
+thresholds: {block: 99}
+lists: {stolen: {of: card, entries: [bad-card]}}
+rules: |
+  listed: Block if :card: in @stolen
+tests:
+  - {name: listed, event: {card: bad-card, amount: 5}, expect: block, rule: listed}
+Y
+sed -i 's/^policy: .*/policy: policy.yaml/' config.yaml
+kill -HUP "$SERVER"
+for ((i = 0; i < 100; i++)); do grep -q '"message":"reloaded"' serve.log && break; sleep .05; done
+has serve.log '"message":"reloaded","policy":"[0-9a-f]{16}"'
+ask POST /v1/evaluations '{"payment": {"amount": 5}, "card": "bad-card"}'
+wants 200
+has answer.json '"action":"block","rule":"listed","by":"rule"'
+has answer.json '"policy":"[0-9a-f]{16}"'
+ask POST /v1/evaluations '{"payment": {"amount": 5}, "card": "other-card"}'
+has answer.json '"rule":null'
+ask POST /v1/lists/stolen '{"value": "other-card"}'
+wants 200
+ask POST /v1/evaluations '{"payment": {"amount": 5}, "card": "other-card"}'
+has answer.json '"action":"block","rule":"listed"'
+ask POST /v1/lists/stolen '{"value": "bad-card", "remove": true}'
+wants 200
+ask POST /v1/lists/none '{"value": "x"}'
+wants 404
+printf 'broken' >policy.yaml
+kill -HUP "$SERVER"
+for ((i = 0; i < 100; i++)); do grep -q 'not reloaded' serve.log && break; sleep .05; done
+has serve.log 'not reloaded.*policy.yaml'
+ask POST /v1/evaluations '{"payment": {"amount": 5}, "card": "other-card"}'
+has answer.json '"action":"block","rule":"listed"'
+serve_stop
+printf 'florin: 1\nname: shop\nthresholds: {block: 99}\nlists: {stolen: {of: card, entries: [bad-card]}}\nrules: |\n  listed: Block if :card: in @stolen\n' >policy.yaml
+serve_start config.yaml
+ask POST /v1/evaluations '{"payment": {"amount": 5}, "card": "other-card"}'
+has answer.json '"action":"block","rule":"listed"'
+
 fails 6 'refused' "$FLORIN" load http://127.0.0.1:1 --requests 1
 serve_stop
 done_testing

@@ -9,6 +9,8 @@ const char config_text[] =
     "journal are needed.\n"
     "model: fraud.florin         # a model with at least one head (florin fit)\n"
     "journal: florin.journal     # folder of the journal; made when there is none\n"
+    "policy:                     # rules, thresholds, lists (docs/policy.md); empty: the head's "
+    "own threshold blocks\n"
     "head:                       # task whose score gives level and reasons; empty: the model's "
     "first\n"
     "bootstrap:                  # event log whose histories an empty journal begins with\n"
@@ -94,11 +96,33 @@ static florin_status check(const config *c, const char *path, florin_error *err)
 
 florin_status config_open(config *c, const char *path, florin_error *err)
 {
-    *c = (config){"",  "", "",       "",     "",   "",    "interval", "127.0.0.1", "",    "",
-                  "",  "", "refuse", "info", 8080, 10000, 60,         262144,      16384, 100,
-                  256, 0,  0,        10,     0,    0,     0,          10,          NULL};
+    *c = (config){.model = "",
+                  .policy = "",
+                  .journal = "",
+                  .state = "",
+                  .bootstrap = "",
+                  .head = "",
+                  .hash_key = "",
+                  .sync = "interval",
+                  .listen = "127.0.0.1",
+                  .certificate = "",
+                  .certificate_key = "",
+                  .keys = "",
+                  .event = "",
+                  .unknown_fields = "refuse",
+                  .log = "info",
+                  .port = 8080,
+                  .connections = 10000,
+                  .idle_s = 60,
+                  .body_bytes = 262144,
+                  .header_bytes = 16384,
+                  .batch = 100,
+                  .queue = 256,
+                  .sync_interval_ms = 10,
+                  .drain_s = 10};
     const florin_setting list[] = {
         {"model", FLORIN_SETTING_TEXT, &c->model, 0, 0},
+        {"policy", FLORIN_SETTING_TEXT, &c->policy, 0, 0},
         {"journal", FLORIN_SETTING_TEXT, &c->journal, 0, 0},
         {"head", FLORIN_SETTING_TEXT, &c->head, 0, 0},
         {"bootstrap", FLORIN_SETTING_TEXT, &c->bootstrap, 0, 0},
@@ -128,6 +152,7 @@ florin_status config_open(config *c, const char *path, florin_error *err)
         {"pending_max", FLORIN_SETTING_INT, &c->pending_max, 0, UINT32_MAX},
         {"log", FLORIN_SETTING_TEXT, &c->log, 0, 0},
     };
+    c->settings = NULL;
     florin_status st =
         florin_settings_open(&c->settings, path, list, sizeof list / sizeof list[0], err);
     if (st) return st;

@@ -233,12 +233,38 @@ static void decide_batch(server *s, uint32_t n)
                     st ? err.message : florin_decider_message(s->decider, i), began, took);
 }
 
+static void change_list(server *s, call *c)
+{
+    florin_error err = {0};
+    const news_ask *a = c->news;
+    const char *code = "list";
+    florin_status st = florin_decider_list(s->decider, c->parameter, a->entry, a->entry_n,
+                                           a->until_us, clock_now_us(), &c->sequence, &err);
+    if (st == FLORIN_EINPUT || st == FLORIN_ESCHEMA || st == FLORIN_EUSAGE) {
+        reply_problem(c, 404, code, NULL, "%s", err.message);
+    } else if (st) {
+        unsigned status = status_of(st, &code);
+        reply_problem(c, status, code, NULL, "%s", err.message);
+    } else {
+        text_put(&c->out, "{\"list\":");
+        text_json(&c->out, c->parameter, c->parameter_n);
+        text_add(&c->out, a->until_us == INT64_MIN ? ",\"removed\":true}" : ",\"removed\":false}");
+        c->status = 200;
+        c->type = "application/json";
+    }
+}
+
 static void learn(server *s, call *c)
 {
     florin_receipt receipt;
     florin_status item = FLORIN_OK;
     florin_error err = {0};
     const char *code = "internal";
+    if (c->news->list) {
+        change_list(s, c);
+        finish(s, c);
+        return;
+    }
     florin_status st =
         florin_decider_learn(s->decider, &c->news->news, 1, clock_now_us(), &receipt, &item, &err);
     if (!st && !item) {

@@ -109,3 +109,47 @@ void events_post(server *s, call *c)
     a->news.key_n = c->idempotency_n;
     list_push(&s->pending, c);
 }
+
+/* --- lists of the policy --- */
+
+static bool read_entry(scan *sc, news_ask *a)
+{
+    const char *key;
+    uint32_t n;
+    bool remove = false;
+    if (!scan_enter(sc, SCAN_OBJECT)) return false;
+    while (scan_key(sc, &key, &n)) {
+        bool ok;
+        if (SCAN_IS(key, n, "value")) ok = scan_string(sc, &a->entry, &a->entry_n);
+        else if (SCAN_IS(key, n, "until")) ok = payment_read_time(sc, &a->until_us);
+        else if (SCAN_IS(key, n, "remove")) ok = scan_bool(sc, &remove);
+        else ok = scan_fail(sc, "an entry has value, until and remove");
+        if (!ok) return false;
+    }
+    scan_end(sc);
+    if (sc->fault) return false;
+    if (!a->entry_n) return scan_fail(sc, "the member \"value\" is missing, or empty");
+    if (remove) a->until_us = INT64_MIN;
+    return true;
+}
+
+void lists_post(server *s, call *c)
+{
+    scan sc;
+    char pointer[SCAN_POINTER];
+    news_ask *a = calloc(1, sizeof *a);
+    if (!a) {
+        reply_problem(c, 503, "memory", NULL, "out of memory");
+        return;
+    }
+    c->news = a;
+    a->list = true;
+    a->until_us = INT64_MAX;
+    scan_begin(&sc, c->body, c->body_n);
+    if (!read_entry(&sc, a)) {
+        reply_problem(c, sc.content ? 422 : 400, sc.content ? "field" : "json",
+                      scan_pointer(&sc, pointer, sizeof pointer), "%s", sc.fault);
+        return;
+    }
+    list_push(&s->pending, c);
+}

@@ -136,12 +136,19 @@ void reply_decision(const server *s, text *t, const florin_decision *d, const ch
     text_add(t, florin_action_name(d->action));
     text_put(t, "\",\"rule\":");
     write_or_null(t, d->rule);
+    text_add(t, d->by == FLORIN_BY_RULE        ? ",\"by\":\"rule\""
+                : d->by == FLORIN_BY_THRESHOLD ? ",\"by\":\"threshold\""
+                                               : ",\"by\":null");
     write_reasons(t, d);
     if (d->scored && d->heads > 1) write_heads(s, t, d);
     text_put(t, ",\"model\":");
     text_json_str(t, d->model);
     text_put(t, ",\"policy\":");
     write_or_null(t, d->policy);
+    text_put(t, ",\"holdout\":");
+    write_truth(t, d->holdout);
+    text_put(t, ",\"propensity\":");
+    text_decimal(t, (double)d->propensity, 6);
     text_put(t, ",\"rules_only\":");
     write_truth(t, !d->scored);
     text_put(t, ",\"repeat\":");

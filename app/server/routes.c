@@ -114,6 +114,7 @@ const route routes[] = {
     {"evaluations", "POST", "/v1/evaluations", ROLE_SCORE, true, evaluations_post},
     {"events", "POST", "/v1/evaluations/*/events", ROLE_FEEDBACK, true, events_post},
     {"evaluation", "GET", "/v1/evaluations/*", READERS, false, evaluation_get},
+    {"lists", "POST", "/v1/lists/*", ROLE_ADMIN, true, lists_post},
     {"schema", "GET", "/v1/schema", ANY, false, schema_get},
     {"health", "GET", "/health", ROLE_NONE, false, health},
     {"ready", "GET", "/ready", ROLE_NONE, false, ready},

@@ -115,6 +115,11 @@ static florin_status open_decider(server *s, const florin_context *ctx, florin_e
     if (st) return st;
     st = read_hash(s, err);
     if (st) return st;
+    if (c->policy[0]) {
+        st = florin_policy_open(&s->policy, c->policy, s->model, o.scorer.key, err);
+        if (st) return st;
+        o.policy = s->policy;
+    }
     st = florin_decider_open(&s->decider, s->model, &o, ctx, err);
     if (!st) s->scorer = florin_decider_scorer(s->decider);
     return st;
@@ -211,31 +216,51 @@ static int port_of(int fd)
 
 /* --- running --- */
 
+static void say_error(const server *s, const char *what, const char *why)
+{
+    text quoted = {0};
+    text_json_str(&quoted, why);
+    server_log(s, FLORIN_LOG_ERROR, what, "\"detail\":%.*s", (int)quoted.n,
+               quoted.at ? quoted.at : "\"\"");
+    text_free(&quoted);
+}
+
+/* The policy of the file, from the next payment on. */
+static florin_status reload_policy(server *s, const config *fresh, florin_error *err)
+{
+    florin_policy *policy = NULL;
+    const char *key = s->config.hash_key[0] ? s->config.hash_key : NULL;
+    florin_status st = FLORIN_OK;
+    if (fresh->policy[0]) st = florin_policy_open(&policy, fresh->policy, s->model, key, err);
+    if (!st) st = florin_decider_set_policy(s->decider, policy, clock_now_us(), err);
+    if (st) {
+        florin_policy_close(policy);
+        return st;
+    }
+    florin_policy_close(s->policy);
+    s->policy = policy;
+    return FLORIN_OK;
+}
+
+/* What may change while it runs. Everything new is read before anything old is let go. */
 static void reload(server *s, const char *path)
 {
     config fresh;
     keys more = {0};
     florin_error err = {0};
     florin_status st = config_open(&fresh, path, &err);
-    if (!st && fresh.keys[0]) {
-        st = keys_open(&more, fresh.keys, (uint32_t)fresh.rate_per_s, &err);
-        if (!st && s->open) {
-            /* Keys where there were none: from now on they are asked for. */
-            s->open = false;
-        }
-    }
+    if (!st && fresh.keys[0]) st = keys_open(&more, fresh.keys, (uint32_t)fresh.rate_per_s, &err);
+    if (!st) st = reload_policy(s, &fresh, &err);
     if (st) {
-        text why = {0};
-        text_json_str(&why, err.message);
-        server_log(s, FLORIN_LOG_ERROR, "not reloaded: what ran goes on", "\"detail\":%.*s",
-                   (int)why.n, why.at ? why.at : "\"\"");
-        text_free(&why);
-        if (fresh.settings) config_close(&fresh);
+        say_error(s, "not reloaded: what ran goes on", err.message);
+        keys_close(&more);
+        config_close(&fresh);
         return;
     }
-    if (fresh.keys[0]) {
+    if (fresh.keys[0]) { /* once keys are asked for, they stay asked for */
         keys_close(&s->keys);
         s->keys = more;
+        s->open = false;
     }
     s->config.deadline_ms = fresh.deadline_ms;
     s->config.rate_per_s = fresh.rate_per_s;
@@ -243,7 +268,8 @@ static void reload(server *s, const char *path)
     s->rules.ignore_unknown = !strcmp(fresh.unknown_fields, "ignore");
     s->log_level = level_of(fresh.log);
     config_close(&fresh);
-    server_log(s, FLORIN_LOG_INFO, "reloaded", "%s", "");
+    server_log(s, FLORIN_LOG_INFO, "reloaded", "\"policy\":\"%.16s\"",
+               s->policy ? florin_policy_version(s->policy) : "");
 }
 
 typedef struct {
@@ -368,6 +394,7 @@ static void close_all(server *s, loop *l)
     if (s->daemon) MHD_run(s->daemon);
     http_close(s);
     florin_decider_close(s->decider);
+    florin_policy_close(s->policy);
     florin_model_close(s->model);
     names_close(s->names);
     keys_close(&s->keys);

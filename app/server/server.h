@@ -45,6 +45,10 @@ typedef struct ask {
 typedef struct {
     florin_news news;
     florin_value value[PAYMENT_VALUES];
+    bool list; /* an entry of the list that the path names instead, until until_us */
+    const char *entry;
+    uint32_t entry_n;
+    int64_t until_us;
 } news_ask;
 
 struct call {
@@ -79,6 +83,7 @@ typedef struct {
 struct server {
     config config;
     florin_model *model;
+    florin_policy *policy; /* NULL: none */
     florin_decider *decider;
     florin_scorer *scorer; /* the decider's */
     names *names;
@@ -151,6 +156,7 @@ void reply_decision(const server *s, text *t, const florin_decision *d, const ch
 /* decide.c */
 void evaluations_post(server *s, call *c);
 void events_post(server *s, call *c);
+void lists_post(server *s, call *c);
 /* A place of the queue for a payment of the call; NULL: it is full. */
 ask *decide_take_ask(server *s, call *c);
 /* What was read, as the decider takes it; i: its number in a batch. */
