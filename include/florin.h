@@ -722,8 +722,16 @@ FLORIN_CHECKED florin_status florin_decider_list(florin_decider *decider, const 
                                                  int64_t now_us, uint64_t *sequence,
                                                  florin_error *err);
 
-/* Write a checkpoint: opening goes on from it instead of from the beginning. */
+/* Write a checkpoint: opening goes on from it instead of from the beginning. Decisions wait meanwhile. */
 FLORIN_CHECKED florin_status florin_decider_checkpoint(florin_decider *decider, florin_error *err);
+
+/* The same beside the decisions: a copy of the process (fork) writes it, for which its memory is shared, page by page until one
+ * of the two changes it. start does nothing while one is at work. poll, called now and then by the decider's thread, takes it up;
+ * *running 0: none is at work. FLORIN_EIO: it could not be written, the one before it stands. */
+FLORIN_CHECKED florin_status florin_decider_checkpoint_start(florin_decider *decider,
+                                                             florin_error *err);
+FLORIN_CHECKED florin_status florin_decider_checkpoint_poll(florin_decider *decider, int *running,
+                                                            florin_error *err);
 
 typedef struct {
     uint32_t size;

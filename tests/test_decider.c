@@ -2,6 +2,7 @@
  * has what was answered. */
 #include "support/support.h"
 #include "support/score_fixture.h"
+#include "base/file.h"
 
 #include <stdio.h>
 
@@ -160,6 +161,68 @@ static void goes_on(void **state)
     }
     florin_decider_close(d);
     free(whole);
+    free(out);
+}
+
+static char captured[4096];
+static void capture(void *user, const char *bytes, size_t n)
+{
+    (void)user;
+    size_t used = strlen(captured);
+    assert_true(used + n < sizeof captured);
+    memcpy(captured + used, bytes, n);
+    captured[used + n] = 0;
+}
+
+static void replay(const char *folder, const char *rules, florin_status want, const char *says)
+{
+    florin_context ctx = FLORIN_CONTEXT_INIT;
+    florin_replay_journal_options o = FLORIN_REPLAY_JOURNAL_INIT;
+    florin_error err = {0};
+
+    ctx.write = capture;
+    captured[0] = 0;
+    o.format = FLORIN_JSON;
+    o.journal = folder;
+    o.model = model_path;
+    o.policy = rules;
+    if (florin_replay_journal(&ctx, &o, &err) != want) fail_msg("%s%s", captured, err.message);
+    if (!strstr(captured, says)) fail_msg("%s", captured);
+}
+
+/* A checkpoint by a copy of the process: of the moment when it began, whatever was decided meanwhile. */
+static void checkpoint_beside(void **state)
+{
+    florin_decision *out = calloc(SCORE_EVENTS, sizeof *out);
+    florin_decider_counts counts = FLORIN_DECIDER_COUNTS_INIT;
+    char folder[512], name[600];
+    int running = 1;
+    uint32_t n;
+    florin_error err = {0};
+
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", scratch_path("beside"));
+    florin_decider *d = open_in(folder, FLORIN_SYNC_INTERVAL);
+    n = feed(d, 0, 1000, out);
+    if (florin_decider_checkpoint_start(d, &err)) fail_msg("%s", err.message);
+    n += feed(d, 1000, 1500, out + n);
+    while (running)
+        if (florin_decider_checkpoint_poll(d, &running, &err)) fail_msg("%s", err.message);
+    assert_int_equal(florin_decider_stats(d, &counts, NULL), FLORIN_OK);
+    assert_int_equal(counts.checkpoint, 1000);
+    if (florin_decider_checkpoint_start(d, &err)) fail_msg("%s", err.message);
+    florin_decider_close(d); /* at once: it is given up */
+    snprintf(name, sizeof name, "%s/%020d.state", folder, 1000);
+    assert_true(fl_file_exists(name));
+    snprintf(name, sizeof name, "%s/%020d.state", folder, 1500);
+    assert_false(fl_file_exists(name));
+    d = open_in(folder, FLORIN_SYNC_INTERVAL);
+    assert_int_equal(florin_decider_stats(d, &counts, NULL), FLORIN_OK);
+    assert_int_equal(counts.recovered, 500);
+    n += feed(d, 1500, UINT32_MAX, out + n);
+    florin_decider_close(d);
+    assert_int_equal(n, SCORE_EVENTS);
+    replay(folder, NULL, FLORIN_OK, "\"differ\":0");
     free(out);
 }
 
@@ -371,32 +434,6 @@ static void results_and_outcomes(void **state)
     fl_log_close(log);
 }
 
-static char captured[4096];
-static void capture(void *user, const char *bytes, size_t n)
-{
-    (void)user;
-    size_t used = strlen(captured);
-    assert_true(used + n < sizeof captured);
-    memcpy(captured + used, bytes, n);
-    captured[used + n] = 0;
-}
-
-static void replay(const char *folder, const char *rules, florin_status want, const char *says)
-{
-    florin_context ctx = FLORIN_CONTEXT_INIT;
-    florin_replay_journal_options o = FLORIN_REPLAY_JOURNAL_INIT;
-    florin_error err = {0};
-
-    ctx.write = capture;
-    captured[0] = 0;
-    o.format = FLORIN_JSON;
-    o.journal = folder;
-    o.model = model_path;
-    o.policy = rules;
-    if (florin_replay_journal(&ctx, &o, &err) != want) fail_msg("%s%s", captured, err.message);
-    if (!strstr(captured, says)) fail_msg("%s", captured);
-}
-
 /* Rules over scores, velocities, lists and metadata: stopped and opened again, with and without a checkpoint, as if never
  * stopped; the journal replayed gives the bytes. */
 static void rules_decide(void **state)
@@ -471,11 +508,9 @@ static void rules_decide(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_the_scorer),
-        cmocka_unit_test(goes_on),
-        cmocka_unit_test(repeats),
-        cmocka_unit_test(the_loop_closes),
-        cmocka_unit_test(results_and_outcomes),
+        cmocka_unit_test(agrees_with_the_scorer), cmocka_unit_test(goes_on),
+        cmocka_unit_test(checkpoint_beside),      cmocka_unit_test(repeats),
+        cmocka_unit_test(the_loop_closes),        cmocka_unit_test(results_and_outcomes),
         cmocka_unit_test(rules_decide),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -87,6 +87,7 @@ static void work(const char *folder, florin_sync sync, uint32_t seed, int out)
     fl_step step;
     fl_rng rng;
     told t;
+    int running;
 
     fl_rng_seed(&rng, seed);
     assert_int_equal(florin_model_open(&m, model_path, NULL, NULL), FLORIN_OK);
@@ -98,6 +99,9 @@ static void work(const char *folder, florin_sync sync, uint32_t seed, int out)
         one_step(d, step, &e, &l, &t);
         if (fl_rng_below(&rng, 60) == 0)
             assert_int_equal(florin_decider_checkpoint(d, NULL), FLORIN_OK);
+        if (fl_rng_below(&rng, 60) == 0)
+            assert_int_equal(florin_decider_checkpoint_start(d, NULL), FLORIN_OK);
+        assert_int_equal(florin_decider_checkpoint_poll(d, &running, NULL), FLORIN_OK);
         assert_int_equal(florin_decider_wait(d, t.sequence, NULL), FLORIN_OK);
         assert_true(florin_decider_acknowledged(d) >= t.sequence);
         if (write(out, &t, sizeof t) != sizeof t) _exit(3);

@@ -481,6 +481,22 @@ florin_status florin_decider_checkpoint(florin_decider *d, florin_error *err)
     return fl_decider_state_save(d->decider, &d->checkpoint, err);
 }
 
+florin_status florin_decider_checkpoint_start(florin_decider *d, florin_error *err)
+{
+    if (!d) return fl_fail(err, FLORIN_EUSAGE, "florin_decider_checkpoint_start: needs a decider");
+    return fl_decider_state_start(d->decider, err);
+}
+
+florin_status florin_decider_checkpoint_poll(florin_decider *d, int *running, florin_error *err)
+{
+    bool at_work = false;
+    if (!d || !running)
+        return fl_fail(err, FLORIN_EUSAGE, "florin_decider_checkpoint_poll: needs a decider");
+    florin_status st = fl_decider_state_poll(d->decider, &at_work, &d->checkpoint, err);
+    *running = at_work;
+    return st;
+}
+
 florin_status florin_decider_stats(const florin_decider *d, florin_decider_counts *out,
                                    florin_error *err)
 {

@@ -84,6 +84,11 @@ florin_status fl_decider_state_oldest(const char *folder, uint64_t least, char *
 /* State as it is now, for the next open to go on from; what is older than the one before it is removed, but not the one
  * that stands at the journal's beginning. */
 florin_status fl_decider_state_save(fl_decider *d, uint64_t *sequence, florin_error *err);
+/* The same beside the decisions: a copy of the process writes it. start does nothing while one is at work. poll, called now and
+ * then, takes it up when it is done; *sequence is then its number. */
+florin_status fl_decider_state_start(fl_decider *d, florin_error *err);
+florin_status fl_decider_state_poll(fl_decider *d, bool *running, uint64_t *sequence,
+                                    florin_error *err);
 /* The same where no journal is yet: what everything begins with. */
 florin_status fl_decider_state_begin(const char *folder, const fl_scorer *s, const char *key,
                                      florin_error *err);

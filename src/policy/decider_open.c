@@ -174,6 +174,7 @@ florin_status fl_decider_open(fl_decider **out, const fl_decider_options *opt,
     d->schema = fl_model_schema(opt->model);
     florin_status st = fl_decider_set_up(d, err);
     if (!st) st = open_journal(d, err);
+    if (!st) fl_decider_state_clean(d->opt.journal.folder);
     if (!st) st = fl_decider_restore_policy(d, err);
     if (!st) st = replay(d, ctx, err);
     if (!st && opt->policy) st = fl_decider_set_policy(d, opt->policy, opt->now_us, err);
@@ -185,6 +186,7 @@ florin_status fl_decider_open(fl_decider **out, const fl_decider_options *opt,
 void fl_decider_close(fl_decider *d)
 {
     if (!d) return;
+    fl_decider_state_stop(d);
     fl_journal_close(d->journal);
     fl_journal_index_close(d->index);
     fl_lists_close(d->lists);

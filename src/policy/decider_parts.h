@@ -21,6 +21,8 @@ struct fl_decider {
     uint64_t indexed; /* records up to this one are in the index at open */
     uint32_t heads;
     uint64_t model_version, policy_version;
+    int saver;       /* process that writes a checkpoint; 0: none */
+    uint64_t saving; /* its number */
     fl_lists *lists; /* of opt.policy; NULL without */
     fl_rings *rings;
     fl_text category[FL_CATEGORIES_MAX], metadata[FL_METADATA_MAX]; /* of the request at hand */
@@ -54,6 +56,9 @@ void fl_playback_result(const fl_playback *p, fl_replayed *out);
 
 /* Lists and rings for a policy, with what the old ones know. */
 florin_status fl_decider_take_policy(fl_decider *d, const fl_policy *policy, florin_error *err);
+/* Stop a checkpoint that is being written; remove what one left. */
+void fl_decider_state_stop(fl_decider *d);
+void fl_decider_state_clean(const char *folder);
 /* The options' policy, with lists and velocities as they were at the checkpoint. */
 florin_status fl_decider_restore_policy(fl_decider *d, florin_error *err);
 /* What is remembered of a decision beside the scorer's histories. */

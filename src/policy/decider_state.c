@@ -6,7 +6,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { KEPT = 2 };
@@ -199,4 +203,96 @@ florin_status fl_decider_state_save(fl_decider *d, uint64_t *sequence, florin_er
     if (!st) st = save(d->opt.journal.folder, *sequence, d->scorer, d->opt.key, err);
     if (!st) remove_old(d->opt.journal.folder);
     return st;
+}
+
+/* ---- beside the decisions ---- */
+
+static char *new_path(const char *folder, uint64_t number)
+{
+    return fl_asprintf("%s/%020llu.state.new", folder, (unsigned long long)number);
+}
+
+/* In the copy of the process: its memory stands still, so the state is of one moment. It ends with the program that it is a
+ * copy of, and holds none of its files, locks and sockets. */
+static void save_in_copy(const fl_decider *d, int parent, const char *path)
+{
+    florin_status st = FLORIN_OK;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) st = FLORIN_ECANCELLED;
+    close_range(0, ~0u, 0);
+    if (!st) st = save_policy(d, d->saving, NULL);
+    if (!st) st = fl_state_save(d->scorer, path, d->opt.key, NULL);
+    syscall(SYS_exit_group, (int)st); /* the copy, not the program */
+}
+
+florin_status fl_decider_state_start(fl_decider *d, florin_error *err)
+{
+    if (d->saver) return FLORIN_OK;
+    int parent = getpid();
+    d->saving = fl_journal_next(d->journal) - 1;
+    char *path = new_path(d->opt.journal.folder, d->saving);
+    if (!path) return fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+    d->saver = fork();
+    if (!d->saver) save_in_copy(d, parent, path);
+    free(path);
+    if (d->saver > 0) return FLORIN_OK;
+    d->saver = 0;
+    return fl_fail(err, FLORIN_ENOMEM, "checkpoint: can't start a process: %s", strerror(errno));
+}
+
+/* It counts once the journal is on the disk as far as it goes. */
+static florin_status take_up(fl_decider *d, florin_error *err)
+{
+    const char *folder = d->opt.journal.folder;
+    char *from = new_path(folder, d->saving), *to = state_path(folder, d->saving);
+    florin_status st = from && to ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "checkpoint");
+    if (!st && fl_journal_synced(d->journal) < d->saving) st = fl_journal_sync(d->journal, err);
+    if (!st && rename(from, to))
+        st = fl_fail(err, FLORIN_EIO, "%s: can't rename: %s", from, strerror(errno));
+    if (!st) st = fl_sync_dir(folder, err);
+    if (!st) remove_old(folder);
+    free(from);
+    free(to);
+    return st;
+}
+
+florin_status fl_decider_state_poll(fl_decider *d, bool *running, uint64_t *sequence,
+                                    florin_error *err)
+{
+    int status;
+    *running = d->saver != 0;
+    if (!d->saver) return FLORIN_OK;
+    pid_t ended = waitpid(d->saver, &status, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return FLORIN_OK;
+    d->saver = 0;
+    *running = false;
+    if (ended < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+        return fl_fail(
+            err, FLORIN_EIO, "%s: a checkpoint could not be written (%s): the one before it stands",
+            d->opt.journal.folder,
+            ended > 0 && WIFEXITED(status) ? florin_status_name((florin_status)WEXITSTATUS(status))
+                                           : "killed");
+    florin_status st = take_up(d, err);
+    if (!st) *sequence = d->saving;
+    return st;
+}
+
+void fl_decider_state_stop(fl_decider *d)
+{
+    if (!d->saver) return;
+    kill(d->saver, SIGKILL);
+    while (waitpid(d->saver, NULL, 0) < 0 && errno == EINTR) continue;
+    d->saver = 0;
+    fl_decider_state_clean(d->opt.journal.folder);
+}
+
+void fl_decider_state_clean(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        const char *dot = strchr(e->d_name, '.');
+        if (!dot || dot - e->d_name != 20 || strspn(e->d_name, "0123456789") != 20) continue;
+        if (strstr(dot, ".tmp-") || !strcmp(dot, ".state.new")) unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d) closedir(d);
 }
