@@ -842,6 +842,55 @@ FLORIN_CHECKED florin_status florin_policy_test(const florin_context *ctx,
                                                 const florin_policy_options *opt,
                                                 florin_error *err);
 
+/* --- versions of a policy: who put which on, and when --- */
+
+/* A file of its own (SQLite, mode 0600), which several processes may have open. What was once added stays as it was, list files
+ * included; the audit only grows. */
+typedef struct florin_versions florin_versions;
+FLORIN_CHECKED florin_status florin_versions_open(florin_versions **out, const char *path,
+                                                  florin_error *err);
+void florin_versions_close(florin_versions *versions);
+
+typedef struct {
+    const char *who;  /* not empty */
+    const char *note; /* NULL: none */
+    int64_t now_us;
+} florin_signature;
+enum { FLORIN_POLICY_VERSION = 65 }; /* 64 hex digits and a zero byte */
+
+/* A policy file, which must hold with its model and pass its own tests (FLORIN_EQUALITY else). One that is there already is no error.
+ * model, key: as florin_policy_open. */
+FLORIN_CHECKED florin_status florin_versions_add(florin_versions *versions, const char *file,
+                                                 florin_model *model, const char *key,
+                                                 const florin_signature *by,
+                                                 char version[FLORIN_POLICY_VERSION],
+                                                 florin_error *err);
+/* prefix: the first digits of a version, 6 at least. FLORIN_EINPUT: none begins so, or several do. */
+FLORIN_CHECKED florin_status florin_versions_activate(florin_versions *versions, const char *prefix,
+                                                      const florin_signature *by,
+                                                      char version[FLORIN_POLICY_VERSION],
+                                                      florin_error *err);
+/* Back to what was on before the one that is. FLORIN_EINPUT: nothing was. */
+FLORIN_CHECKED florin_status florin_versions_rollback(florin_versions *versions,
+                                                      const florin_signature *by,
+                                                      char version[FLORIN_POLICY_VERSION],
+                                                      florin_error *err);
+/* "" while none was ever put on. */
+FLORIN_CHECKED florin_status florin_versions_active(florin_versions *versions,
+                                                    char version[FLORIN_POLICY_VERSION],
+                                                    florin_error *err);
+/* A version to decide with; prefix NULL: the one that is on. Otherwise as florin_policy_open, with a model. */
+FLORIN_CHECKED florin_status florin_versions_policy(florin_policy **out, florin_versions *versions,
+                                                    const char *prefix, florin_model *model,
+                                                    const char *key, florin_error *err);
+/* Versions and audit, newest first; or the rules, thresholds and lists in which two versions differ. Text or JSON, to ctx->write. */
+FLORIN_CHECKED florin_status florin_versions_list(florin_versions *versions,
+                                                  const florin_context *ctx, florin_format format,
+                                                  florin_error *err);
+FLORIN_CHECKED florin_status florin_versions_compare(florin_versions *versions, const char *from,
+                                                     const char *to, const florin_context *ctx,
+                                                     florin_format format, florin_error *err);
+
 /* --- backtest: what a policy would have done to a log --- */
 
 typedef struct {

@@ -56,10 +56,59 @@ equal "$code" 3
 has err.txt "bad.yaml:2:34: no attribute ':contry:': did you mean ':country:'\?"
 has err.txt '^ +\^~~~~~~~$'
 fails 2 'names no model' "$FLORIN" policy check bad.yaml
-fails 2 'neither check nor test' "$FLORIN" policy chek bad.yaml
+fails 2 "no action 'chek'" "$FLORIN" policy chek bad.yaml
+fails 2 'check takes a policy file' "$FLORIN" policy check
 fails 6 'no-such.yaml' "$FLORIN" policy check no-such.yaml
 printf 'model: nowhere.florin\n' >bad.yaml
 fails 6 'nowhere.florin' "$FLORIN" policy check bad.yaml
 printf 'rules: |\n  Block if true\n' >bad.yaml
 fails 3 'has no tests' "$FLORIN" policy test bad.yaml
+
+# --- versions: added only when sound; one is on; back again; the audit says who
+versions() { local what=$1; shift; ok "$FLORIN" policy "$what" "$@" --store p.db --who ann; }
+fails 2 'needs --store' "$FLORIN" policy list
+versions list
+lacks out.txt '^\* '
+fails 10 '1 of its [0-9]+ tests fail' "$FLORIN" policy add wrong.yaml --model fraud.florin --store p.db --who ann
+fails 2 'say who' env -u USER "$FLORIN" policy add shop.yaml --model fraud.florin --store p.db
+fails 3 'nothing|no policy was on' "$FLORIN" policy rollback --store p.db --who ann
+versions add shop.yaml --model fraud.florin --note first --json
+one=$(json out.txt version)
+versions add shop.yaml --model fraud.florin # again: no second entry
+printf 'c1\n' >cards.txt
+sed -i 's/^lists:.*/lists: {a: {of: card, file: cards.txt}}/' listed.yaml
+versions add listed.yaml --json
+two=$(json out.txt version)
+sed 's/block: 85/block: 80/; s/^  abroad: .*$/  tiny: Allow if :amount: < 1/; /name: abroad/d' shop.yaml >later.yaml
+versions add later.yaml --model fraud.florin --json
+three=$(json out.txt version)
+versions activate "${one:0:8}"
+versions activate "$two"
+versions activate "$three" --note 'lower threshold'
+versions list --json
+equal "$(json out.txt active) $(json out.txt versions.#) $(json out.txt audit.#) $(json out.txt audit.0.note)" "$three 3 6 lower threshold"
+versions rollback --json
+equal "$(json out.txt version)" "$two"
+versions rollback --json
+equal "$(json out.txt version)" "$one"
+fails 3 'no policy was on before' "$FLORIN" policy rollback --store p.db --who ann
+versions activate "$three"
+versions rollback --json
+equal "$(json out.txt version)" "$one"
+versions compare "$one" "$three"
+has out.txt 'threshold of block: 85 -> 80'
+has out.txt '^  - Review if :country: not in @home'
+has out.txt '^  \+ Allow if :amount: < 1'
+rm cards.txt # a version has its list files with it
+versions compare "$two" "$one"
+has out.txt 'other entries: @a'
+equal "$(stat -c %a p.db)" 600
+fails 3 'no version begins so' "$FLORIN" policy activate 0123456 --store p.db --who ann
+fails 3 'at least its first 6' "$FLORIN" policy activate "${one:0:3}" --store p.db --who ann
+head -c 5000 /dev/zero >zero.db
+fails 4 'zero.db' "$FLORIN" policy list --store zero.db
+echo 'no database at all, but long enough to be looked at' >text.db
+code=0
+"$FLORIN" policy list --store text.db 2>err.txt || code=$?
+[ "$code" = 4 ] || die "a text is taken for a store: $code"
 done_testing

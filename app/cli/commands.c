@@ -56,10 +56,12 @@ const cli_command cli_commands[] = {
     {"load", "payments against a server at a rate, and how long it took", "URL [FILE.csv | FILE.jsonl] [--rate N] [--seconds S]",
      "florin load http://127.0.0.1:8080 --rate 1000 --seconds 10\n"
      "florin load http://127.0.0.1:8080 payments.csv --as payment_id=id --rate 833", cmd_load},
-    {"policy", "check rules and thresholds, and run their tests", "check|test POLICY.yaml [--model MODEL] [--attributes]",
+    {"policy", "check rules and thresholds, run their tests, keep versions", "check|test POLICY.yaml [--model MODEL] | add|activate|rollback|list|compare --store FILE",
      "florin policy check examples/simulated/policy.yaml --model fraud.florin\n"
      "florin policy check examples/simulated/policy.yaml --model fraud.florin --attributes   # what rules may name\n"
-     "florin policy test examples/simulated/policy.yaml", cmd_policy},
+     "florin policy test examples/simulated/policy.yaml\n"
+     "florin policy add examples/simulated/policy.yaml --model fraud.florin --store policies.db --who ann --note 'first'\n"
+     "florin policy list --store policies.db", cmd_policy},
     {"backtest", "what rules and thresholds would have done to a log", "LOG [--policy POLICY.yaml] [--model MODEL] [--rule RULE]",
      "florin backtest bank.log --policy examples/simulated/policy.yaml --model fraud.florin --from 2025-06-01\n"
      "florin backtest bank.log --model fraud.florin --rule 'Block if :risk_score: > 85 and :amount: > 100'", cmd_backtest},

@@ -3,8 +3,8 @@
 #include "policy/lists.h"
 #include <stdio.h>
 
-static florin_status read_key(const fl_schema *s, const char *path, uint8_t key[16],
-                              florin_error *err)
+florin_status fl_api_policy_key(const fl_schema *s, const char *path, uint8_t key[16],
+                                florin_error *err)
 {
     if (path) return fl_key_load(path, key, err);
     if (s && s->hash_key)
@@ -21,7 +21,7 @@ static florin_status open_with(florin_policy *p, const char *path, const char *k
 {
     uint8_t key[16];
     const fl_model *m = p->model ? p->model->model : NULL; /* none: for tests alone */
-    florin_status st = read_key(m ? fl_model_schema(m) : NULL, key_file, key, err);
+    florin_status st = fl_api_policy_key(m ? fl_model_schema(m) : NULL, key_file, key, err);
     if (st) return st;
     return path ? fl_policy_load(&p->policy, path, m, key, err)
                 : fl_policy_parse(&p->policy, "name: rules", 11, "rules", m, key, err);

@@ -67,14 +67,45 @@ static florin_status line_of(fl_policy *p, uint32_t i, char *line, const char *p
     return add_entry(p, i, line, n, until, err);
 }
 
+/* A list file's text, kept with the policy: from the disk, or as it was given. */
+static florin_status list_text(fl_policy *p, const char *name, const char *path,
+                               const fl_list_file **out, florin_error *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    florin_status st = FLORIN_OK;
+    const fl_list_file *g = p->given;
+    while (g && (!g->name || strcmp(g->name, name))) g = g->next;
+    if (p->given && !g)
+        return fl_fail(err, FLORIN_EFORMAT, "%s: its list file '%s' is not there", p->file, name);
+    if (!g) st = fl_read_file(&text, &n, path, LIST_BYTES_MAX, err);
+    if (st) return st;
+    if (g) n = g->n;
+    if (n && memchr(g ? g->text : text, 0, n)) {
+        free(text);
+        return fl_fail(err, FLORIN_EINPUT, "%s: holds a zero byte: a list is plain text", path);
+    }
+    fl_list_file *f = fl_arena_alloc(p->arena, sizeof *f);
+    char *own = fl_arena_alloc(p->arena, n + 1), *own_name = fl_arena_strdup(p->arena, name);
+    if (own) memcpy(own, g ? g->text : text, n);
+    free(text);
+    if (!f || !own || !own_name) return fl_fail(err, FLORIN_ENOMEM, "%s: no memory", path);
+    *f = (fl_list_file){own_name, own, n, p->list_files};
+    p->list_files = f;
+    *out = f;
+    return FLORIN_OK;
+}
+
 static florin_status entries_of_file(fl_policy *p, uint32_t i, const char *name, fl_sha256 *version,
                                      florin_error *err)
 {
-    char *text = NULL, *dir = fl_path_dir(p->file), *path = dir ? fl_path_join(dir, name) : NULL;
-    size_t n = 0;
-    florin_status st = path ? fl_read_file(&text, &n, path, LIST_BYTES_MAX, err)
-                            : fl_fail(err, FLORIN_ENOMEM, "%s", p->file);
-    if (!st) fl_sha256_add(version, text, n);
+    const fl_list_file *f = NULL;
+    char *dir = fl_path_dir(p->file), *path = dir ? fl_path_join(dir, name) : NULL;
+    florin_status st =
+        path ? list_text(p, name, path, &f, err) : fl_fail(err, FLORIN_ENOMEM, "%s", p->file);
+    char *text = st ? NULL : fl_strdup(f->text);
+    if (!st && !text) st = fl_fail(err, FLORIN_ENOMEM, "%s: no memory", path);
+    if (!st) fl_sha256_add(version, f->text, f->n);
     uint32_t number = 1;
     for (char *at = text; !st && at && *at; number++) {
         char *end = strchr(at, '\n');

@@ -82,6 +82,13 @@ static florin_status read_parts(fl_policy *p, const fl_yaml *root, const fl_mode
 florin_status fl_policy_parse(fl_policy **out, const char *text, size_t n, const char *name,
                               const fl_model *model, const uint8_t key[16], florin_error *err)
 {
+    return fl_policy_parse_given(out, text, n, name, NULL, model, key, err);
+}
+
+florin_status fl_policy_parse_given(fl_policy **out, const char *text, size_t n, const char *name,
+                                    const fl_list_file *given, const fl_model *model,
+                                    const uint8_t key[16], florin_error *err)
+{
     fl_yaml *root;
     *out = NULL;
     fl_policy *p = fl_calloc(1, sizeof *p);
@@ -98,6 +105,7 @@ florin_status fl_policy_parse(fl_policy **out, const char *text, size_t n, const
         memcpy(copy, text, n);
         p->text = copy;
         p->text_n = n;
+        p->given = given;
         memcpy(p->key, key, sizeof p->key);
         p->schema = model ? fl_model_schema(model) : NULL;
         p->minor_units = 100;
@@ -109,6 +117,7 @@ florin_status fl_policy_parse(fl_policy **out, const char *text, size_t n, const
         fl_policy_free(p);
         return st;
     }
+    p->given = NULL;
     *out = p;
     return FLORIN_OK;
 }

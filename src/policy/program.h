@@ -74,6 +74,13 @@ typedef struct {
     uint32_t line;
 } fl_rule;
 
+/* A list file that the policy names, as it was read. */
+typedef struct fl_list_file {
+    const char *name, *text;
+    size_t n;
+    struct fl_list_file *next;
+} fl_list_file;
+
 typedef struct {
     float block, review, request_3ds; /* INFINITY: none */
 } fl_thresholds;
@@ -104,6 +111,8 @@ struct fl_policy {
     fl_names *names;
     const char *file, *name, *text, *head;
     size_t text_n;
+    fl_list_file *list_files;
+    const fl_list_file *given; /* list files to take in place of the disk's; NULL: the disk's */
     char version[65];
     uint8_t key[16];
     const fl_schema *schema;
@@ -157,6 +166,11 @@ florin_status fl_rule_compile(fl_policy *p, const char *text, const fl_spot *at,
                               florin_error *err);
 /* The slot of an attribute as fl_names has it, made where missing; FL_POLICY_NONE: too many (err says). */
 florin_status fl_policy_slot(fl_policy *p, const fl_slot *want, uint16_t *out, florin_error *err);
+
+/* fl_policy_parse with list files from memory: `given` is a list of them, which may be a single nameless one. */
+florin_status fl_policy_parse_given(fl_policy **out, const char *text, size_t n, const char *name,
+                                    const fl_list_file *given, const fl_model *model,
+                                    const uint8_t key[16], florin_error *err);
 
 /* file.c, cases.c: the parts of a file. */
 florin_status fl_policy_read_lists(fl_policy *p, const fl_yaml *lists, fl_sha256 *version,
