@@ -4,6 +4,7 @@
 #   make test                the fast tests; make test-all adds the long ones
 #   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
 #   make bench-quality       every bar of quality, resumable
+#   make bench-durability    kills, recovery, what sync costs
 #   make bench-tasks         the catalogue of tasks (florin tasks), resumable
 #   make bench-ablate        which choice pays, and scaling (florin ablate), resumable
 #   make bench-few           few labels, over the tasks on real data, resumable
@@ -22,7 +23,7 @@ CMAKE_ARGS ?=
 export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest \
-	bench-replay bench-state bench-precision bench-handbook bench-behaviour bench-items bench-berka bench-amlsim bench-tasks bench-ablate \
+	bench-replay bench-state bench-durability bench-precision bench-handbook bench-behaviour bench-items bench-berka bench-amlsim bench-tasks bench-ablate \
 	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
 
 all: build
@@ -45,7 +46,7 @@ test: build
 test-all: build
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
 
-bench: bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest bench-replay bench-state bench-precision bench-behaviour bench-items bench-amlsim bench-handbook
+bench: bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest bench-replay bench-state bench-durability bench-precision bench-behaviour bench-items bench-amlsim bench-handbook
 
 bench-import: build
 	@bench/run.sh import
@@ -63,6 +64,8 @@ bench-policy: build
 	@bench/run.sh policy
 bench-replay: build
 	@bench/run.sh replay
+bench-durability: build
+	@bench/run.sh durability
 bench-state: build
 	@bench/run.sh state
 bench-precision: build
