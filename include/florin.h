@@ -284,12 +284,13 @@ typedef struct {
     const char *tasks;  /* task files, commas between: learnt together at the end; NULL: none */
     double task_weight; /* of their losses beside the next event's; 0: 1 */
     double task_epochs; /* of learning them; 0: 1 */
+    double silence;     /* weight of how long entities stay away; 0: 1; below 0: off */
 } florin_pretrain_options;
 #define FLORIN_PRETRAIN_INIT                                                                       \
     {                                                                                              \
         sizeof(florin_pretrain_options), FLORIN_TEXT, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
             0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, NULL, 0, 0, 0, 0, NULL, 0, \
-            0, 0, NULL, 0, 0                                                                       \
+            0, 0, NULL, 0, 0, 0                                                                    \
     }
 
 /* Trains, writes the model and a report: nats per field beside simple baselines. FLORIN_ECANCELLED: stopped, the

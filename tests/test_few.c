@@ -82,21 +82,24 @@ static void views_have_the_scale_of_the_pool(void **state)
         m.z[r * WIDTH] = (float)exp((double)m.z[r * WIDTH]);
         m.z[r * WIDTH + 1] *= 30;
     }
-    const fl_view_column column[] = {
-        {m.z, WIDTH, false}, {m.z + 1, WIDTH, true}, {m.z + 2, WIDTH, true}};
-    assert_int_equal(fl_view_make(&v, N, column, 3, pool, "v", NULL), FLORIN_OK);
+    const fl_view_column column[] = {{m.z, WIDTH, false, 1},
+                                     {m.z + 1, WIDTH, true, 1},
+                                     {m.z + 2, WIDTH, true, 1},
+                                     {m.z, WIDTH, false, 3}};
+    assert_int_equal(fl_view_make(&v, N, column, 4, pool, "v", NULL), FLORIN_OK);
     double mean = 0, square = 0, plain[2] = {0};
     for (size_t r = 0; r < 200; r++) {
-        mean += (double)v.z[r * 3] / 200;
-        square += (double)(v.z[r * 3] * v.z[r * 3]) / 200;
+        mean += (double)v.z[r * 4] / 200;
+        square += (double)(v.z[r * 4] * v.z[r * 4]) / 200;
         for (size_t k = 0; k < 2; k++)
-            plain[k] += (double)(v.z[r * 3 + 1 + k] * v.z[r * 3 + 1 + k]) / 200;
+            plain[k] += (double)(v.z[r * 4 + 1 + k] * v.z[r * 4 + 1 + k]) / 200;
     }
     assert_true(fabs(mean) < .01 && fabs(square - 1) < .05);
     /* Plain columns share one scale: the wider one stays wider. */
     assert_true(fabs((plain[0] + plain[1]) / 2 - 1) < .01 && plain[0] > 100 * plain[1]);
+    for (size_t r = 0; r < N; r++) assert_true(fabsf(v.z[r * 4 + 3] - 3 * v.z[r * 4]) < 1e-5f);
     for (size_t r = 1; r < N; r++)
-        if (m.z[r * WIDTH] > m.z[(r - 1) * WIDTH]) assert_true(v.z[r * 3] >= v.z[(r - 1) * 3]);
+        if (m.z[r * WIDTH] > m.z[(r - 1) * WIDTH]) assert_true(v.z[r * 4] >= v.z[(r - 1) * 4]);
     fl_view_free(&v);
 }
 
@@ -122,8 +125,8 @@ static void an_arm_chooses(void **state)
     memset(pool, 1, sizeof pool);
     fl_view_column column[WIDTH], other[WIDTH];
     for (size_t k = 0; k < WIDTH; k++) {
-        column[k] = (fl_view_column){m.z + k, WIDTH, false};
-        other[k] = (fl_view_column){noise.z + k, WIDTH, false};
+        column[k] = (fl_view_column){m.z + k, WIDTH, false, 1};
+        other[k] = (fl_view_column){noise.z + k, WIDTH, false, 1};
     }
     fl_few_arm a = {.views = 2};
     fl_few_draw d = {.n = 100, .row = m.row, .y = m.y, .seed = 7};

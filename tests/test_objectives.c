@@ -204,6 +204,81 @@ static void test_ahead(void **state)
     check_ahead(1, 1);
 }
 
+/* ---- where histories break off ---- */
+
+/* Each row that may be trained on: its entity's next gap, FL_GAP_NEVER at the last one; and shares that are shares. */
+static void check_returns(const fl_rows *rows, const fl_sequences *q)
+{
+    uint64_t never = 0, entities = 0, all = 0, over = 0;
+
+    for (uint32_t e = 0; e < q->entities; e++) {
+        entities += q->start[e] < q->start[e + 1] && q->row[q->start[e]] < rows->train;
+        for (uint64_t i = q->start[e]; i < q->start[e + 1] && q->row[i] < rows->train; i++) {
+            const fl_return *next = &q->next[q->row[i]];
+            bool last = i + 1 == q->start[e + 1] || q->row[i + 1] >= rows->train;
+            assert_int_equal(next->gap,
+                             last ? FL_GAP_NEVER : fl_rows_gap(rows, q->row[i + 1], q->row[i]));
+            assert_true(next->answer >= 0 && next->moments <= 1 + 1e-6f);
+            if (next->gap != FL_GAP_SAME) assert_true(next->answer <= next->moments + 1e-6f);
+            never += last;
+            all += !q->unseen[e];
+            over += !q->unseen[e] && next->gap != FL_GAP_SAME;
+        }
+    }
+    assert_true(never > 3 && never == entities);
+    assert_true(fabs(q->moments - (double)all / (double)over) < 1e-9);
+}
+
+static void check_silence(int stream)
+{
+    enum { LANES = 6, STEPS = 60 };
+    fixture f;
+    fl_net *net;
+    fl_lanes *lanes;
+    fl_worker *k;
+    fl_rng r;
+
+    open_fixture(&f, stream ? "silence.payee" : "silence.payer");
+    check_returns(f.rows, &f.rows->stream[stream]);
+    f.rows->stream[stream].moments = 3; /* returns count too */
+    assert_int_equal(fl_net_new(&net, f.network, NULL), FLORIN_OK);
+    fl_net_init(net, 3);
+    fl_rng_seed(&r, 5);
+    const fl_net_stream *own = &net->stream[stream];
+    for (size_t i = own->dense_w; i < own->to; i++) net->w[i] += (float)fl_rng_normal(&r) * .1f;
+    assert_int_equal(fl_worker_new(&k, net, LANES, STEPS, true, NULL), FLORIN_OK);
+    assert_int_equal(fl_lanes_new(&lanes, f.rows, stream, LANES, 1, NULL), FLORIN_OK);
+    fl_lanes_next(lanes, &k, 1, STEPS);
+    gradient_point p = {.k = k,
+                        .net = net,
+                        .rows = f.rows,
+                        .pass = {.stream = stream, .train = true, .seed = 77, .silence = 5},
+                        .states = (size_t)LANES * f.network->h};
+    p.state = fl_calloc(p.states, sizeof *p.state);
+    gradient_loss(&p);
+    assert_true(fl_worker_silence_loss(k) > .1);
+    float *gradient = fl_alloc(net->total, sizeof *gradient);
+    memcpy(gradient, fl_worker_gradient(k), net->total * sizeof *gradient);
+    for (uint32_t i = 0; i < net->parameters; i++) {
+        size_t at = net->offset[i];
+        if (at < net->shared_to || (at >= own->from && at < own->to))
+            gradient_check(&p, i, gradient, &r);
+    }
+    free(gradient);
+    free(p.state);
+    fl_worker_free(k);
+    fl_lanes_free(lanes);
+    fl_net_free(net);
+    close_fixture(&f);
+}
+
+static void test_silence(void **state)
+{
+    (void)state;
+    check_silence(0);
+    check_silence(1);
+}
+
 /* Next rows are the entity's own, in order, and none lies at or after what may be trained on. */
 static void test_next_rows(void **state)
 {
@@ -396,10 +471,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slices),     cmocka_unit_test(test_contrast),
-        cmocka_unit_test(test_ahead),      cmocka_unit_test(test_next_rows),
-        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_it_learns),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_slices),    cmocka_unit_test(test_contrast),
+        cmocka_unit_test(test_silence),   cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_next_rows), cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_recorded),  cmocka_unit_test(test_it_learns),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,8 @@ int cmd_pretrain(cli *c, int argc, char **argv)
          "nano, small or base: widths 64/32, 128/64, 256/128 (default base)"},
         {"--hidden", CLI_INT, &hidden, "N", "width of an entity's state (default: by --size)"},
         {"--width", CLI_INT, &width, "N", "width of the event encoder (default: by --size)"},
+        {"--silence", CLI_NUMBER, &o.silence, "W",
+         "weight of how long entities stay away, also where histories end (default 1; -1: off)"},
         {"--contrast", CLI_NUMBER, &o.contrast, "W",
          "weight of a loss that draws slices of one history together (default 0: off)"},
         {"--ahead", CLI_INT, &ahead, "K",

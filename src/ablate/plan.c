@@ -18,11 +18,11 @@ static florin_status take_uint(const fl_yaml *y, const char *key, uint32_t *out,
 
 static florin_status set_pretrain(const fl_yaml *y, fl_train_config *c, florin_error *err)
 {
-    static const char *const known[] = {"size",     "hidden",       "width",      "epochs",
-                                        "steps",    "rate",         "lanes",      "window",
-                                        "contrast", "ahead",        "dense",      "ahead_weight",
-                                        "bf16",     "precision",    "decay",      "field_dropout",
-                                        "patience", "unseen_share", "vocabulary", "backbone"};
+    static const char *const known[] = {
+        "size",       "hidden",    "width",    "epochs",        "steps",    "rate",
+        "lanes",      "window",    "contrast", "ahead",         "dense",    "ahead_weight",
+        "bf16",       "precision", "decay",    "field_dropout", "patience", "unseen_share",
+        "vocabulary", "backbone",  "silence"};
     const char *size = NULL, *precision = NULL, *backbone = NULL;
     int64_t steps = 0;
     florin_status st = y ? fl_yaml_only(y, known, FL_LEN(known), err) : FLORIN_OK;
@@ -42,6 +42,7 @@ static florin_status set_pretrain(const fl_yaml *y, fl_train_config *c, florin_e
     if (!st && steps > 0) c->steps = (uint64_t)steps;
     if (!st) st = fl_yaml_num(y, "epochs", &c->epochs, err);
     if (!st) st = fl_yaml_num(y, "rate", &c->rate, err);
+    if (!st) st = fl_yaml_num(y, "silence", &c->silence, err);
     if (!st) st = fl_yaml_num(y, "contrast", &c->contrast, err);
     if (!st) st = fl_yaml_num(y, "ahead_weight", &c->ahead_weight, err);
     if (!st) st = fl_yaml_num(y, "decay", &c->decay, err);

@@ -80,6 +80,7 @@ static florin_status configure(const florin_pretrain_options *o, fl_train_config
     c->minutes = o->minutes;
     c->dense = o->dense != 0;
     c->bf16 = o->bf16 != 0;
+    if (o->silence != 0) c->silence = o->silence < 0 ? 0 : o->silence;
     c->contrast = o->contrast;
     c->ahead = o->ahead;
     c->ahead_weight = o->ahead_weight;

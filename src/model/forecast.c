@@ -1,5 +1,4 @@
-/* The distribution of the gap, cut off. Inside a bucket the logarithm of the gap is taken as uniform; beyond the last edge
- * the share that is longer than x falls as 1/x. */
+/* The distribution of the gap, cut off. */
 #include "model/forecast.h"
 #include <math.h>
 
@@ -9,16 +8,8 @@ const uint32_t fl_forecast_days[FL_FORECASTS] = {1, 7, 14, 30, 60, 90, 180};
 /* p [FL_DT_TOKENS] -> share of gaps longer than x, of those that there are (token 0 is a first event's). */
 static double longer(const float *p, double x_us)
 {
-    double sum = x_us < 0 ? (double)p[1] : 0;
-    for (uint32_t t = 2; t < FL_DT_TOKENS; t++) {
-        double from = fl_dt_from(t), to = t + 1 < FL_DT_TOKENS ? fl_dt_from(t + 1) : INFINITY;
-        double share = x_us <= from            ? 1
-                       : x_us >= to            ? 0
-                       : t + 1 == FL_DT_TOKENS ? from / x_us
-                       : from <= 0             ? 1 - x_us / to
-                                               : log(to / x_us) / log(to / from);
-        sum += share * (double)p[t];
-    }
+    double sum = 0;
+    for (uint32_t t = 2; t < FL_DT_TOKENS; t++) sum += fl_dt_longer(t, x_us) * (double)p[t];
     return sum;
 }
 

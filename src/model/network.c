@@ -117,6 +117,16 @@ double fl_dt_from(uint32_t token)
     return token > 2 ? (double)dt_edge[token - 3] : 0;
 }
 
+double fl_dt_longer(uint32_t token, double x_us)
+{
+    if (token < 2) return 0;
+    double from = fl_dt_from(token);
+    if (x_us <= from) return 1;
+    if (token + 1 == FL_DT_TOKENS) return from / x_us;
+    double to = fl_dt_from(token + 1);
+    return x_us >= to ? 0 : from <= 0 ? 1 - x_us / to : log(to / x_us) / log(to / from);
+}
+
 float fl_dt_number(int64_t dt_us, bool first)
 {
     return first || dt_us <= 0 ? 0 : fl_squash((float)((double)dt_us * 1e-6)) * 0.1f;

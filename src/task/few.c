@@ -128,21 +128,37 @@ static florin_status take_forecasts(few *f, const fl_model *m, const fl_log *log
 /* Which columns of the network's view come into a view. */
 enum { SAID = 1, STATE = 2, AGE = 4, AS_IS = 8 };
 
+/* Which forecast speaks of the label itself: the one whose horizon is nearest to the time that the label looks ahead. It is an
+ * answer before any label is seen, so the fit begins with it: at LEAD times the others' scale. */
+#define LEAD 8.0f
+static uint32_t leading_forecast(const fl_task *t)
+{
+    double within = t->horizon_us > 0 ? (double)t->horizon_us / (double)FL_DAY_US : 30,
+           least = INFINITY;
+    uint32_t best = 0;
+    for (uint32_t k = 0; k < FL_FORECASTS; k++) {
+        double off = fabs(log(within / fl_forecast_days[k]));
+        if (off < least) least = off, best = k;
+    }
+    return best;
+}
+
 /* Of the network: what it says (of an event its surprise and tails; at a date its forecasts), its state, and at a date the time
  * since the last event, without which a state can't be read. */
 static size_t network_columns(const few *f, int parts, fl_view_column *out)
 {
     const fl_sample *s = &f->s;
+    uint32_t lead = leading_forecast(f->t);
     size_t n = 0;
     for (size_t c = 0; c < s->base; c++) {
         const char *name = s->name[c];
         bool state = !strncmp(name, "embedding:", 10);
         int part = state ? STATE : f->t->per_event ? SAID : c + 1 == s->base ? AGE : 0;
         if (!strncmp(name, "fold:", 5) || !(parts & part)) continue;
-        out[n++] = (fl_view_column){s->x + c, s->width, state && parts & AS_IS};
+        out[n++] = (fl_view_column){s->x + c, s->width, state && parts & AS_IS, 1};
     }
     for (uint32_t k = 0; f->forecasts && parts & SAID && k < FL_FORECASTS; k++)
-        out[n++] = (fl_view_column){f->forecast + k, FL_FORECASTS, false};
+        out[n++] = (fl_view_column){f->forecast + k, FL_FORECASTS, false, k == lead ? LEAD : 1};
     return n;
 }
 
@@ -165,7 +181,7 @@ static florin_status make_arms(few *f)
         fl_few_arm *a = &f->arm[view[k].arm];
         size_t n = network_columns(f, view[k].parts, column);
         for (size_t i = 0; view[k].fold && i < f->fold.n; i++)
-            column[n++] = (fl_view_column){s->x + f->fold.column[i], s->width, false};
+            column[n++] = (fl_view_column){s->x + f->fold.column[i], s->width, false, 1};
         st = fl_view_make(&a->view[a->views++], s->rows, column, n, f->pool, view[k].name, f->err);
     }
     f->arm[BASELINE].x = f->fold.x;

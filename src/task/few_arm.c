@@ -93,9 +93,9 @@ florin_status fl_view_make(fl_view *out, size_t rows, const fl_view_column *colu
         size_t m = c->plain ? 0 : gather(sorted, c, rows, pool);
         for (size_t r = 0; r < rows; r++) {
             float x = c->x[r * c->stride];
-            out->z[r * n + i] = c->plain ? (float)(((double)x - mean[i]) * scale)
-                                : m      ? normal_score(sorted, m, x)
-                                         : 0;
+            out->z[r * n + i] = c->scale * (c->plain ? (float)(((double)x - mean[i]) * scale)
+                                            : m      ? normal_score(sorted, m, x)
+                                                     : 0);
         }
     }
     free(sorted);

@@ -19,6 +19,8 @@ typedef struct {
     const float *x; /* first value; row r has it at x[r * stride] */
     size_t stride;
     bool plain; /* stays as it is */
+    float
+        scale; /* of what comes of it; a column at twice the scale is trusted as much at a quarter of the penalty */
 } fl_view_column;
 /* pool [rows]: 1: counts for the scale. */
 florin_status fl_view_make(fl_view *out, size_t rows, const fl_view_column *column, size_t n,

@@ -284,6 +284,7 @@ void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const 
     if (pass->label) fl_worker_task(k, net, pass);
     if (pass->contrast > 0) fl_worker_contrast(k, net, pass);
     if (pass->ahead) fl_worker_ahead(k, net, rows, pass);
+    if (pass->silence > 0) fl_worker_silence(k, net, rows, pass);
     if (pass->train) fl_worker_backward(k, net, rows, pass);
     if (pass->train) fl_net_low_gradient(net, k->gradient);
     fl_products_end(pass->packs->products, &hold);

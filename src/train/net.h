@@ -147,6 +147,8 @@ double
 fl_worker_task_loss(const fl_worker *k); /* sum over tasks of label_weight times the task's loss */
 double
 fl_worker_contrast_loss(const fl_worker *k); /* sum over slices of pass->contrast times theirs */
+double fl_worker_silence_loss(
+    const fl_worker *k); /* sum of silence times each position's weight and loss */
 double fl_worker_ahead_loss(
     const fl_worker *k); /* sum of ahead_weight times each position's weight and loss */
 
@@ -163,6 +165,7 @@ typedef struct {
         contrast; /* weight of each slice's contrastive loss (contrast.h); 0: none. With states_alone */
     const struct fl_ahead *ahead; /* several future events (ahead.h); NULL: none */
     float ahead_weight;           /* of their loss, times each position's weight */
+    float silence; /* weight of how long entities stay away (silence.c), times each position's */
 } fl_pass;
 /* Forward; with pass->train also backward: gradients of sum(weight * -log p over targets) replace those there were. */
 void fl_worker_pass(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);

@@ -29,6 +29,7 @@ fl_train_config fl_train_defaults(void)
                              .clip = 1,
                              .decay = 0.01,
                              .field_dropout = 0.01,
+                             .silence = 1,
                              .patience = 3};
 }
 
@@ -114,6 +115,7 @@ florin_status fl_train_check(const fl_train_config *c, florin_error *err)
         return out_of_range(err, "--rate", "above 0 and at most 1");
     if (!(c->field_dropout >= 0) || c->field_dropout > 0.9)
         return out_of_range(err, "--dropout", "0 to 0.9");
+    if (!(c->silence >= 0) || c->silence > 1000) return out_of_range(err, "--silence", "0 to 1000");
     if (!(c->contrast >= 0) || c->contrast > 1000)
         return out_of_range(err, "--contrast", "0 to 1000");
     if (c->ahead > FL_AHEAD_MOST) return out_of_range(err, "--ahead", "1 to 64 events");
@@ -149,7 +151,7 @@ static json_t *add_blocks(json_t *j, const fl_train_config *c)
 json_t *fl_train_config_json(const fl_train_config *c)
 {
     json_t *j = json_pack(
-        "{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsisf}", "precision",
+        "{sssisisisisisisisisfsIsfsIsIsIsfsfsfsfsfsfsfsfsisfsfsisf}", "precision",
         c->int8 ? "int8" : "fp32", "hidden", (int)c->hidden, "width", (int)c->width, "lanes",
         (int)c->lanes, "window", (int)c->window, "parts", (int)c->parts, "vocabulary",
         (int)c->vocabulary, "dense", (int)c->dense, "bf16", (int)c->bf16, "epochs", c->epochs,
@@ -157,8 +159,8 @@ json_t *fl_train_config_json(const fl_train_config *c)
         "until_us", (json_int_t)c->until_us, "valid_from_us", (json_int_t)c->valid_from_us,
         "valid_share", c->valid_share, "unseen_share", c->unseen_share, "rate", c->rate, "rate_end",
         c->rate_end, "warmup", c->warmup, "clip", c->clip, "decay", c->decay, "field_dropout",
-        c->field_dropout, "patience", (int)c->patience, "contrast", c->contrast, "ahead",
-        (int)c->ahead, "ahead_weight", c->ahead_weight);
+        c->field_dropout, "patience", (int)c->patience, "silence", c->silence, "contrast",
+        c->contrast, "ahead", (int)c->ahead, "ahead_weight", c->ahead_weight);
 
     return add_blocks(j, c);
 }
@@ -418,6 +420,7 @@ static uint32_t add_passes(fl_run *r, int stream, fl_pass *pass, uint64_t *loss)
                       .seed = seed,
                       .dropout = c->field_dropout,
                       .packs = r->packs,
+                      .silence = (float)c->silence,
                       .ahead = r->ahead,
                       .ahead_weight = (float)c->ahead_weight};
     *loss = fl_lanes_next(r->lanes[stream], worker, c->parts, c->window);

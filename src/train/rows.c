@@ -114,6 +114,50 @@ done:
     return st;
 }
 
+/* What follows the row at `at` of an entity's rows, whose recent gaps are these. */
+static void note_return(const fl_rows *r, fl_sequences *q, uint64_t at, uint64_t end,
+                        const fl_copy_slot gaps[FL_COPY_SLOTS])
+{
+    uint32_t row = q->row[at];
+    bool never = at + 1 == end || q->row[at + 1] >= r->train;
+    double passed = fmax((double)(r->valid_from_us - r->time_us[row]), 0), all = 0, longer = 0,
+           moments = 0;
+    uint32_t gap = never ? FL_GAP_NEVER : fl_rows_gap(r, q->row[at + 1], row);
+
+    for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
+        double weight = (double)fl_copy_weight(gaps[i]);
+        uint32_t token = fl_copy_token(gaps[i]);
+        all += weight;
+        moments += token > FL_GAP_SAME ? weight : 0;
+        longer += weight * (never ? fl_dt_longer(token, passed) : token == gap);
+    }
+    q->next[row] = (fl_return){.gap = (uint8_t)gap};
+    if (!(all > 0)) return;
+    q->next[row].answer = (float)(longer / all);
+    q->next[row].moments = (float)(moments / all);
+}
+
+/* Each row's return, and how rare another moment is. */
+static florin_status fill_returns(fl_rows *r, fl_sequences *q, florin_error *err)
+{
+    uint64_t rows = 0, over = 0;
+
+    q->next = fl_calloc((size_t)r->count + 1, sizeof *q->next);
+    if (!q->next) return fl_fail(err, FLORIN_ENOMEM, "gaps of %u events", r->count);
+    for (uint32_t e = 0; e < q->entities; e++) {
+        fl_copy_slot slot[FL_COPY_SLOTS] = {0};
+        uint64_t from = q->start[e], end = q->start[e + 1];
+        for (uint64_t i = from; i < end && q->row[i] < r->train; i++) {
+            fl_copy_add(slot, fl_rows_gap(r, q->row[i], i > from ? q->row[i - 1] : FL_NO_ROW));
+            note_return(r, q, i, end, slot);
+            rows += !q->unseen[e];
+            over += !q->unseen[e] && q->next[q->row[i]].gap != FL_GAP_SAME;
+        }
+    }
+    q->moments = over ? (double)rows / (double)over : 1;
+    return FLORIN_OK;
+}
+
 /* What a copy of the entity's recent tokens would say of each row, by the memory that inference keeps. */
 static florin_status fill_shares(fl_rows *r, fl_sequences *q, const fl_network *n,
                                  const char *folder, const florin_context *ctx, florin_error *err)
@@ -139,7 +183,7 @@ static florin_status fill_shares(fl_rows *r, fl_sequences *q, const fl_network *
         }
     }
     q->share = share;
-    return FLORIN_OK;
+    return fill_returns(r, q, err);
 }
 
 /* ---- encoding ---- */
@@ -392,6 +436,7 @@ void fl_rows_free(fl_rows *r)
         free(r->stream[s].row);
         free(r->stream[s].hash);
         free(r->stream[s].unseen);
+        free(r->stream[s].next);
         fl_scratch_free(&r->stream[s].share_block);
     }
     free(r->time_us);

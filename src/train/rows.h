@@ -10,6 +10,18 @@
 enum { FL_FIXED_ONE = 3200 }; /* number inputs lie in [-10, 10]: int16 steps of 1/3200 */
 #define FL_NO_ROW UINT32_MAX
 
+/* What followed an entity's row: its next gap, and what a copy of its recent gaps, as inference keeps them, says of that. */
+enum {
+    FL_GAP_NEVER = 0,
+    FL_GAP_SAME = 1
+}; /* in place of a token: nothing came by valid_from_us; the same moment */
+typedef struct {
+    float
+        answer; /* share of recent gaps that are this one, or, of FL_GAP_NEVER, longer than the time that has passed */
+    float moments; /* share of those that lead to another moment */
+    uint8_t gap;   /* token */
+} fl_return;
+
 typedef struct {
     uint32_t entities;
     uint64_t *start; /* [entities + 1] into row */
@@ -21,6 +33,9 @@ typedef struct {
      * inference keeps them (fl_copy_share); 0 where the entity has no earlier event. */
     const float *share;
     fl_scratch share_block;
+    fl_return *next; /* [rows of the log] of rows that may be trained on */
+    double
+        moments; /* rows that may be trained on, to those of them after which the entity's moment is over */
 } fl_sequences;
 
 typedef struct {

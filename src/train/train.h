@@ -45,8 +45,9 @@ typedef struct {
     double rate, rate_end, warmup, clip, decay;
     double field_dropout; /* share of category inputs that become the unknown token */
     uint32_t patience;    /* validations without gain before training stops early; 0: never */
-    double contrast;      /* weight of the contrastive loss on slices (contrast.h); 0: off */
-    uint32_t ahead; /* K, events ahead that the state also predicts together (ahead.h); 0: off */
+    double silence;  /* weight of how long entities stay away (silence.c); 0: no loss of its own */
+    double contrast; /* weight of the contrastive loss on slices (contrast.h); 0: off */
+    uint32_t ahead;  /* K, events ahead that the state also predicts together (ahead.h); 0: off */
     double ahead_weight; /* of that loss beside the next event's; 0: the default where K > 0 */
 } fl_train_config;
 enum { FL_PARTS_MAX = 64 };

@@ -20,7 +20,7 @@ struct fl_worker {
     float *d_before;       /* [N][H] gradient from the heads */
     float *d_after;        /* [lanes][H] */
     float *d_state; /* [N][H] gradient of `after` from losses on states (fl_pass_on_states) */
-    double task_loss, contrast_loss, ahead_loss;
+    double task_loss, contrast_loss, ahead_loss, silence_loss;
     float *d_input, *d_encoded; /* [N][D] */
     float *d_hidden;            /* [N][2D] */
     float *nats;                /* [N][targets] */
@@ -68,10 +68,13 @@ void fl_worker_contrast(fl_worker *k, const fl_net *net, const fl_pass *pass);
 /* ahead.c. Predicts what the next events hold from `after` at all positions with weight; fills ahead_loss; with train adds
  * to d_state and the heads' gradient. */
 void fl_worker_ahead(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
+/* silence.c. At events after which the entity comes back at another moment, or not at all: the time until then; fills
+ * silence_loss; with train adds to d_state and the gap's head. After fl_worker_heads. */
+void fl_worker_silence(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);
 /* Is there a loss on states after events, so that backwards reads d_state? */
 static inline bool fl_pass_on_states(const fl_pass *pass)
 {
-    return pass->label || pass->contrast > 0 || pass->ahead;
+    return pass->label || pass->contrast > 0 || pass->ahead || pass->silence > 0;
 }
 /* backward.c. From d_before to all other gradients. */
 void fl_worker_backward(fl_worker *k, const fl_net *net, const fl_rows *rows, const fl_pass *pass);

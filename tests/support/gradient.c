@@ -35,6 +35,7 @@ double gradient_loss(gradient_point *p)
             sum += (double)w->weight[i] * (double)fl_worker_nats(p->k)[i * p->net->targets + t];
     return sum + (p->pass.label ? fl_worker_task_loss(p->k) : 0) +
            (p->pass.contrast > 0 ? fl_worker_contrast_loss(p->k) : 0) +
+           (p->pass.silence > 0 ? fl_worker_silence_loss(p->k) : 0) +
            (p->pass.ahead ? fl_worker_ahead_loss(p->k) : 0);
 }
 
