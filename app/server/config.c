@@ -35,6 +35,9 @@ const char config_text[] =
     "sync: interval              # interval: survives the end of the process; always: also a loss "
     "of power\n"
     "sync_interval_ms: 10        # how often the disk is told, with interval\n"
+    "checkpoint_s: 300           # how often histories are saved, beside the decisions, which "
+    "shortens "
+    "the next start; 0: never\n"
     "\n"
     "# --- bounds\n"
     "limits:\n"
@@ -119,6 +122,7 @@ florin_status config_open(config *c, const char *path, florin_error *err)
                   .batch = 100,
                   .queue = 256,
                   .sync_interval_ms = 10,
+                  .checkpoint_s = 300,
                   .drain_s = 10};
     const florin_setting list[] = {
         {"model", FLORIN_SETTING_TEXT, &c->model, 0, 0},
@@ -145,6 +149,7 @@ florin_status config_open(config *c, const char *path, florin_error *err)
         {"limits.queue", FLORIN_SETTING_INT, &c->queue, 1, 65536},
         {"limits.rate_per_s", FLORIN_SETTING_INT, &c->rate_per_s, 0, 10000000},
         {"deadline_ms", FLORIN_SETTING_INT, &c->deadline_ms, 0, 60000},
+        {"checkpoint_s", FLORIN_SETTING_INT, &c->checkpoint_s, 0, 86400},
         {"drain_s", FLORIN_SETTING_INT, &c->drain_s, 0, 3600},
         {"entities_max", FLORIN_SETTING_INT, &c->entities_max, 0, UINT32_MAX},
         {"capacity", FLORIN_SETTING_PAIRS, NULL, 1, UINT32_MAX},

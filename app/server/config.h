@@ -8,7 +8,8 @@ typedef struct {
     const char *model, *policy, *journal, *state, *bootstrap, *head, *hash_key, *sync;
     const char *listen, *certificate, *certificate_key, *keys, *event, *unknown_fields, *log;
     int64_t port, connections, idle_s, body_bytes, header_bytes, batch, queue, rate_per_s;
-    int64_t deadline_ms, sync_interval_ms, entities_max, pairs_max, pending_max, drain_s;
+    int64_t deadline_ms, sync_interval_ms, entities_max, pairs_max, pending_max, drain_s,
+        checkpoint_s;
     florin_settings *settings; /* the texts live in it */
 } config;
 

@@ -314,6 +314,47 @@ void decide_pending(server *s)
     decide_batch(s, n);
 }
 
+/* --- checkpoints --- */
+
+static bool has_news(const server *s)
+{
+    florin_decider_counts c = FLORIN_DECIDER_COUNTS_INIT;
+    return !florin_decider_stats(s->decider, &c, NULL) && c.sequence > c.checkpoint;
+}
+
+void decide_checkpoint(server *s)
+{
+    enum { LOOK_US = 200000 };
+    florin_error err = {0};
+    if (!s->config.checkpoint_s) return;
+    int64_t now = clock_monotonic_us();
+    if (now < s->checkpoint_us) return;
+    bool first = !s->checkpoint_us;
+    s->checkpoint_us = now + s->config.checkpoint_s * 1000000;
+    if (first) return;
+    florin_status st = FLORIN_OK;
+    if (!s->checkpointing) {
+        if (!has_news(s)) return;
+        st = florin_decider_checkpoint_start(s->decider, &err);
+        s->checkpointing = !st;
+    } else st = florin_decider_checkpoint_poll(s->decider, &s->checkpointing, &err);
+    if (s->checkpointing) s->checkpoint_us = now + LOOK_US;
+    if (st)
+        server_log(s, FLORIN_LOG_ERROR, "a checkpoint could not be written", "\"status\":\"%s\"",
+                   florin_status_name(st));
+    else if (!s->checkpointing) server_log(s, FLORIN_LOG_INFO, "a checkpoint is written", "%s", "");
+}
+
+void decide_last_checkpoint(server *s)
+{
+    florin_error err = {0};
+    if (!s->config.checkpoint_s || !has_news(s)) return;
+    florin_status st = florin_decider_checkpoint(s->decider, &err);
+    if (st)
+        server_log(s, FLORIN_LOG_ERROR, "a checkpoint could not be written", "\"status\":\"%s\"",
+                   florin_status_name(st));
+}
+
 /* --- handing over --- */
 
 void decide_wake(void *user, uint64_t sequence)

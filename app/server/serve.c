@@ -343,6 +343,7 @@ static void run_loop(server *s, loop *l)
         s->released = 0;
         MHD_run(s->daemon);
         decide_pending(s);
+        decide_checkpoint(s);
         if (s->draining && (clock_monotonic_us() > l->stop_us || is_idle(s))) l->stop = true;
     }
 }
@@ -393,6 +394,7 @@ static void close_all(server *s, loop *l)
     }
     if (s->daemon) MHD_run(s->daemon);
     http_close(s);
+    if (s->decider) decide_last_checkpoint(s);
     florin_decider_close(s->decider);
     florin_policy_close(s->policy);
     florin_model_close(s->model);

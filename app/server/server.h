@@ -105,7 +105,9 @@ struct server {
     florin_status item[BATCH_MOST];
     uint64_t random;
     uint64_t id_count;
-    int64_t started_us;
+    int64_t started_us,
+        checkpoint_us; /* checkpoint_us: when the next is due, or looked after; monotonic */
+    int checkpointing;
     florin_level log_level;
     bool draining, ready;
     int wake;             /* eventfd */
@@ -164,6 +166,8 @@ void decide_fill_request(server *s, call *c, ask *a, int64_t now_us, uint32_t i)
 void decide_queue(server *s, call *c);
 /* Decide and learn what has gathered. */
 void decide_pending(server *s);
+/* Begins a checkpoint when it is time, and takes it up when it is done; cheap otherwise. The last one: decisions wait. */
+void decide_checkpoint(server *s), decide_last_checkpoint(server *s);
 /* Hand over what has been acknowledged; how many answers that was. */
 uint32_t decide_release(server *s);
 void decide_wake(void *user, uint64_t sequence);
