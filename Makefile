@@ -3,6 +3,7 @@
 #   make demo [SIZE=small]   simulate, import, pretrain, fit, score, report: demo/report.html
 #   make test                the fast tests; make test-all adds the long ones
 #   make bench               every benchmark; make bench-NAME one of them. VALID=1: validation data only
+#   make bench-serve         the server on one core: decisions a second, latency, beside FastAPI + ONNX Runtime
 #   make bench-quality       every bar of quality, resumable
 #   make bench-durability    kills, recovery, what sync costs
 #   make bench-tasks         the catalogue of tasks (florin tasks), resumable
@@ -24,7 +25,7 @@ export VALID SEQ SIZE
 
 .PHONY: all build setup demo test test-all bench bench-import bench-fold bench-train bench-embed bench-score bench-policy bench-backtest \
 	bench-replay bench-state bench-durability bench-precision bench-handbook bench-behaviour bench-items bench-berka bench-amlsim bench-tasks bench-ablate \
-	bench-habits bench-checks bench-finetune bench-quality bench-backbones bench-peers results format check fuzz install clean
+	bench-habits bench-checks bench-finetune bench-quality bench-serve bench-backbones bench-peers results format check fuzz install clean
 
 all: build
 
@@ -94,6 +95,8 @@ bench-tasks: build
 	@bench/tasks.sh
 bench-few: build
 	@bench/run.sh few
+bench-serve: build
+	@bench/run.sh serve
 
 bench-ablate: build
 	@bench/ablate.sh

@@ -164,6 +164,8 @@ equal "$(json out.txt answered)" 300
 equal "$(json out.txt status.2xx)" 300
 ok "$FLORIN" load "$URL" --rate 0 --requests 200 --connections 8 --entities 50 --per-request 3 --json
 equal "$(json out.txt status.2xx)" 200
+ok "$FLORIN" load "$URL" --rate 0 --requests 20 --connections 2 --entities 50 --per-request 100 --json # answers of 90 KB
+equal "$(json out.txt status.2xx)" 20
 printf '{"payment": {"amount": 1}, "card": "c"}\n{"payment": {"amount": "1"}}\n' >bodies.jsonl
 ok "$FLORIN" load "$URL" bodies.jsonl --json
 equal "$(json out.txt status.2xx)" 1

@@ -28,7 +28,7 @@ const char config_text[] =
     "keys:                       # file of API keys; florin serve --new-key NAME --role ROLE "
     "writes its lines\n"
     "tls:\n"
-    "  certificate:              # PEM files; read again on SIGHUP\n"
+    "  certificate:              # PEM files\n"
     "  key:\n"
     "\n"
     "# --- what an acknowledged answer promises\n"

@@ -21,8 +21,8 @@ typedef struct {
     int fd;
     double due_us;
     text request;
-    size_t written, have;
-    char *answer; /* [have] */
+    size_t written, have, let_go;
+    char *answer; /* [have - let_go] */
     size_t whole; /* bytes of the answer, 0: not known yet */
     bool busy;
 } link_state;
@@ -134,7 +134,7 @@ static void link_write(wire *w, link_state *l)
     }
 }
 
-/* Length of the answer once its head is there; 0: not yet. */
+/* Length of the answer once its head is there, which then ends in a zero byte; 0: not yet. */
 static size_t answer_length(link_state *l)
 {
     l->answer[l->have] = 0;
@@ -143,7 +143,6 @@ static size_t answer_length(link_state *l)
     *end = 0;
     char *length = strcasestr(l->answer, "\r\ncontent-length:");
     size_t n = length ? strtoul(length + 17, NULL, 10) : 0;
-    *end = '\r';
     return (size_t)(end - l->answer) + 4 + n;
 }
 
@@ -172,8 +171,10 @@ static void link_done(wire *w, link_state *l)
 static void link_read(wire *w, link_state *l)
 {
     while (l->busy) {
-        if (l->have >= ANSWER_ROOM) l->have = ANSWER_ROOM / 2; /* only the head is looked at */
-        ssize_t n = recv(l->fd, l->answer + l->have, ANSWER_ROOM - l->have, MSG_DONTWAIT);
+        /* Only the head is looked at: what follows it is counted, and the room for it used again. */
+        if (l->have - l->let_go >= ANSWER_ROOM) l->let_go += ANSWER_ROOM / 2;
+        size_t at = l->have - l->let_go;
+        ssize_t n = recv(l->fd, l->answer + at, ANSWER_ROOM - at, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (n <= 0) {
             link_broken(w, l);
@@ -211,7 +212,7 @@ static bool send_next(wire *w, double due_us)
     memcpy(l->request.at + from, w->head, head);
     memcpy(l->request.at + from + head, length, (size_t)n);
     l->written = from;
-    l->have = l->whole = 0;
+    l->have = l->whole = l->let_go = 0;
     l->due_us = due_us;
     l->busy = true;
     w->free_n--;
