@@ -44,7 +44,7 @@ const char config_text[] =
     "  connections: 10000        # further ones wait in the system's queue\n"
     "  idle_s: 60                # a connection that sends nothing for so long is closed\n"
     "  body_bytes: 262144        # of a request\n"
-    "  header_bytes: 16384       # memory of a connection: headers, and the piece of the body just "
+    "  header_bytes: 8192        # memory of a connection: headers, and the piece of the body just "
     "read\n"
     "  batch: 100                # payments of one request\n"
     "  queue: 256                # payments that wait to be decided; one more is answered 503 at "
@@ -118,7 +118,7 @@ florin_status config_open(config *c, const char *path, florin_error *err)
                   .connections = 10000,
                   .idle_s = 60,
                   .body_bytes = 262144,
-                  .header_bytes = 16384,
+                  .header_bytes = 8192,
                   .batch = 100,
                   .queue = 256,
                   .sync_interval_ms = 10,

@@ -129,6 +129,11 @@ void text_json(text *t, const char *bytes, size_t n)
     text_char(t, '"');
 }
 
+static void put_digits(char *to, int n, int64_t v)
+{
+    for (int i = n; i-- > 0; v /= 10) to[i] = (char)('0' + v % 10);
+}
+
 /* Days since 1970-01-01 to a date. Source: Hinnant, chrono-compatible low-level date algorithms. */
 void text_time(text *t, int64_t time_us)
 {
@@ -142,7 +147,13 @@ void text_time(text *t, int64_t time_us)
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     int day = (int)(doy - (153 * mp + 2) / 5 + 1), month = (int)(mp < 10 ? mp + 3 : mp - 9);
     int64_t year = yoe + era * 400 + (month <= 2);
-    text_printf(t, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)year, month, day,
-                (int)(rest / 3600000000), (int)(rest / 60000000 % 60), (int)(rest / 1000000 % 60),
-                (int)(rest % 1000000));
+    char out[] = "0000-00-00T00:00:00.000000Z";
+    put_digits(out, 4, year);
+    put_digits(out + 5, 2, month);
+    put_digits(out + 8, 2, day);
+    put_digits(out + 11, 2, rest / 3600000000);
+    put_digits(out + 14, 2, rest / 60000000 % 60);
+    put_digits(out + 17, 2, rest / 1000000 % 60);
+    put_digits(out + 20, 6, rest % 1000000);
+    text_bytes(t, out, sizeof out - 1);
 }

@@ -320,17 +320,43 @@ void fl_told_of(const fl_model *m, uint32_t column, fl_told *t)
 
 /* ---- values ---- */
 
+/* "%.*f", and " unit" unless that is NULL: the same text as printf's in a tenth of its time, for the dozen figures that a
+ * decision tells. What lies so near the middle that one rounding may differ from another is left to printf. */
+static void fixed(double x, int decimals, const char *unit, char out[48])
+{
+    static const double power[] = {1, 10, 100, 1000};
+    char digits[24];
+    double scaled = decimals >= 0 && decimals <= 3 ? x * power[decimals] : -1, low = floor(scaled);
+    if (!(scaled >= 0 && scaled < 1e9) || signbit(x) || fabs(scaled - low - .5) < 1e-6) {
+        snprintf(out, 48, "%.*f%s%s", decimals, x, unit ? " " : "", unit ? unit : "");
+        return;
+    }
+    uint32_t v = (uint32_t)low + (scaled - low > .5);
+    int at = sizeof digits, written = 0;
+    do {
+        if (written == decimals && decimals) digits[--at] = '.';
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (++written <= decimals || v);
+    size_t n = sizeof digits - (size_t)at, unit_n = unit ? strnlen(unit, 20) : 0;
+    memcpy(out, digits + at, n);
+    if (unit) out[n++] = ' ';
+    if (unit) memcpy(out + n, unit, unit_n);
+    out[n + unit_n] = 0;
+}
+
 const char *fl_words_number(double x, char out[48])
 {
     double a = fabs(x);
-    if (a >= 9.95 || a == floor(a)) snprintf(out, 48, "%.0f", x);
-    else snprintf(out, 48, a < 0.095 ? "%.2g" : "%.1f", x);
+    if (a >= 9.95 || a == floor(a)) fixed(x, 0, NULL, out);
+    else if (a < 0.095) snprintf(out, 48, "%.2g", x);
+    else fixed(x, 1, NULL, out);
     return out;
 }
 
 const char *fl_words_money(const fl_schema *s, double major, char out[48])
 {
-    snprintf(out, 48, "%.*f %s", fl_currency_exponent(s->currency), major, s->currency);
+    fixed(major, fl_currency_exponent(s->currency), s->currency, out);
     return out;
 }
 
@@ -347,9 +373,8 @@ const char *fl_words_days(double days, char out[48])
     double x = days / unit[i].days;
     const char *name = unit[i].name;
     if (floor(x + .5) == 1 && i + 1 == FL_LEN(unit)) name = "second";
-    if (x < 10 && i + 1 < FL_LEN(unit) && fabs(x - floor(x + .5)) > .05)
-        snprintf(out, 48, "%.1f %s", x, name);
-    else snprintf(out, 48, "%.0f %s", x, name);
+    if (x < 10 && i + 1 < FL_LEN(unit) && fabs(x - floor(x + .5)) > .05) fixed(x, 1, name, out);
+    else fixed(x, 0, name, out);
     return out;
 }
 
@@ -358,7 +383,7 @@ static const char *percent(double share, char out[48])
     double p = 100 * share;
     if (p > 0 && p < .01) snprintf(out, 48, "under 0.01 %%");
     else if (p < 1 && p > 0) snprintf(out, 48, "%.2g %%", p);
-    else snprintf(out, 48, "%.*f %%", p > 99.05 || p == floor(p) ? 0 : p < 10 ? 1 : 0, p);
+    else fixed(p, p > 99.05 || p == floor(p) ? 0 : p < 10 ? 1 : 0, "%", out);
     return out;
 }
 
