@@ -95,9 +95,9 @@ wants 200
 exec 7>&- 8>&-
 
 # --- drained under load: what was decided was answered
+before=$(curl -s "$URL/metrics" | awk '/^florin_batched_payments_total/ {print $2}')
 "$FLORIN" load "$URL" --rate 0 --seconds 20 --connections 16 --entities 50 --json >drain.json 2>drain.txt &
 loader=$!
-before=$(curl -s "$URL/metrics" | awk '/^florin_batched_payments_total/ {print $2}')
 for ((i = 0; i < 200; i++)); do
     now=$(curl -s "$URL/metrics" | awk '/^florin_batched_payments_total/ {print $2}')
     [ "$now" -lt $((before + 500)) ] || break
