@@ -536,7 +536,7 @@ FLORIN_CHECKED florin_status florin_scorer_stats(const florin_scorer *scorer,
  * Order    the order of calls is the order of things, and that of the journal.
  * Answers  an answer may leave for its client once florin_decider_acknowledged has reached its sequence: what is
  *          acknowledged survives kill -9, and with FLORIN_SYNC_ALWAYS a loss of power (docs/durability.md).
- * Memory   florin_decider_open allocates, deciding does not.
+ * Memory   florin_decider_open allocates, deciding does not, but for each new file of the journal and to read an old one.
  * Threads  one thread at a time, but for florin_decider_acknowledged and florin_decider_wait, which any thread may call.
  *          A decider has a thread of its own that writes to the disk.
  * Privacy  identifiers of entities and idempotency keys are hashed before anything is written; event ids, category values
@@ -710,6 +710,19 @@ FLORIN_CHECKED florin_status florin_decider_wait(florin_decider *decider, uint64
 FLORIN_CHECKED florin_status florin_decider_get(florin_decider *decider, const char *id,
                                                 uint32_t id_n, florin_decision *out,
                                                 florin_error *err);
+
+/* The newest decision whose record is before `before` (UINT64_MAX: of all), for going through them backwards. FLORIN_EINPUT:
+ * there is none. */
+FLORIN_CHECKED florin_status florin_decider_before(florin_decider *decider, uint64_t before,
+                                                   florin_decision *out, florin_error *err);
+enum { FLORIN_VALUES_MAX = 72 };
+/* What was decided on: id, type, time, amount, currency, and as values [FLORIN_VALUES_MAX] its categories, numbers and marks as
+ * they came (identifiers of entities are kept as hashes: they are not told); metadata [50] likewise, *metadata_n of them. Texts
+ * are valid until the next call that is given the decider. */
+FLORIN_CHECKED florin_status florin_decider_event(florin_decider *decider, const char *id,
+                                                  uint32_t id_n, florin_event *out,
+                                                  florin_value *values, florin_metadata *metadata,
+                                                  uint32_t *metadata_n, florin_error *err);
 
 /* Another policy from the next request on (NULL: none); velocities and lists that both name go on. Allocates. On an error
  * the old one stays. */

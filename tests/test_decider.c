@@ -226,6 +226,165 @@ static void checkpoint_beside(void **state)
     free(out);
 }
 
+/* A clock that jumps: order is the journal's, repeats are known, the far future is refused, nothing that came is lost. */
+static void clocks_jump(void **state)
+{
+    static const int64_t day = INT64_C(86400000000);
+    static const int64_t clock[] = {0,
+                                    1000,
+                                    -400 * INT64_C(86400000000),
+                                    5,
+                                    3 * INT64_C(86400000000),
+                                    10,
+                                    40 * INT64_C(86400000000),
+                                    20};
+    enum { TURNS = FL_LEN(clock) };
+    char id[TURNS][8];
+    florin_decision out[TURNS], again;
+    florin_status item;
+    florin_scorer_counts counts = FLORIN_SCORER_COUNTS_INIT;
+    florin_receipt receipt;
+    score_feed f;
+    florin_event e;
+    florin_label_arrival l;
+    florin_decider *d = open_in(scratch_path("clocks"), FLORIN_SYNC_INTERVAL);
+
+    (void)state;
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    while (score_feed_next(&f, &e, &l) != FL_STEP_EVENT) continue;
+    for (int i = 0; i < TURNS; i++) {
+        int64_t now = NOW + clock[i];
+        snprintf(id[i], sizeof id[i], "id %d", i);
+        e.id = id[i];
+        e.id_n = (uint32_t)strlen(id[i]);
+        e.time_us = now - i % 3 * day; /* some late */
+        florin_request r = {.event = e};
+        assert_int_equal(florin_decide(d, &r, 1, now, &out[i], &item, NULL), FLORIN_OK);
+        assert_int_equal(item, FLORIN_OK);
+        assert_int_equal(out[i].sequence, i + 1);
+        assert_int_equal(out[i].decided_us, now);
+        r.event.time_us += 7;
+        assert_int_equal(florin_decide(d, &r, 1, now + 1000, &again, &item, NULL), FLORIN_OK);
+        assert_true(item == FLORIN_OK && again.repeat);
+        same_decision(&again, &out[i]);
+        r.event.id = "far";
+        r.event.id_n = 3;
+        r.event.time_us = now + day + 1;
+        assert_int_equal(florin_decide(d, &r, 1, now, &again, &item, NULL), FLORIN_OK);
+        assert_int_equal(item, FLORIN_EINPUT);
+        assert_non_null(strstr(florin_decider_message(d, 0), "ahead"));
+    }
+    assert_int_equal(florin_scorer_stats(florin_decider_scorer(d), &counts, NULL), FLORIN_OK);
+    assert_true(counts.events == TURNS && counts.late >= 3);
+    florin_news n = {
+        .event = id[2], .event_n = 4, .type = e.type, .label = UINT32_MAX, .arrival_us = INT64_MIN};
+    assert_non_null(florin_scorer_name(florin_decider_scorer(d), FLORIN_LABEL, 0, &n.label));
+    assert_int_equal(florin_decider_learn(d, &n, 1, NOW - 900 * day, &receipt, &item, NULL),
+                     FLORIN_OK);
+    assert_int_equal(item, FLORIN_OK);
+    assert_int_equal(receipt.decision, 3);
+    n.arrival_us = NOW + 2 * day;
+    assert_int_equal(florin_decider_learn(d, &n, 1, NOW, &receipt, &item, NULL), FLORIN_OK);
+    assert_int_equal(item, FLORIN_EINPUT);
+    score_feed_close(&f);
+    florin_decider_close(d);
+    replay(scratch_path("clocks"), NULL, FLORIN_OK, "\"differ\":0");
+}
+
+/* Backwards through all decisions, and what each was about. */
+static void going_back(void **state)
+{
+    florin_decision *out = calloc(SCORE_EVENTS, sizeof *out), got;
+    florin_decider *d = open_in(scratch_path("back"), FLORIN_SYNC_INTERVAL);
+    uint32_t n = feed(d, 0, 400, out), metas;
+    uint64_t before = UINT64_MAX;
+    florin_event e, want;
+    florin_label_arrival l;
+    florin_value values[FLORIN_VALUES_MAX];
+    florin_metadata metadata[50];
+    score_feed f;
+
+    (void)state;
+    for (uint32_t i = n; i-- > 0; before = got.sequence) {
+        assert_int_equal(florin_decider_before(d, before, &got, NULL), FLORIN_OK);
+        same_decision(&got, &out[i]);
+    }
+    assert_int_equal(florin_decider_before(d, before, &got, NULL), FLORIN_EINPUT);
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    for (uint32_t i = 0; i < n; i++) {
+        while (score_feed_next(&f, &want, &l) != FL_STEP_EVENT) continue;
+        assert_int_equal(florin_decider_event(d, out[i].id, (uint32_t)strlen(out[i].id), &e, values,
+                                              metadata, &metas, NULL),
+                         FLORIN_OK);
+        assert_int_equal(e.id_n, want.id_n);
+        assert_memory_equal(e.id, want.id, e.id_n);
+        assert_true(e.type == want.type && e.time_us == want.time_us &&
+                    e.amount_minor == want.amount_minor);
+        assert_int_equal(strlen(e.currency), 3);
+        if (want.currency[0]) assert_string_equal(e.currency, want.currency);
+        assert_int_equal(metas, 1);
+        assert_memory_equal(metadata[0].key, "channel", 7);
+        for (uint32_t k = 0; k < e.n_values; k++) {
+            uint32_t found = 0;
+            for (uint32_t w = 0; w < want.n_values; w++)
+                if (want.values[w].field == e.values[k].field)
+                    found += want.values[w].n == e.values[k].n &&
+                             (!e.values[k].n ||
+                              !memcmp(want.values[w].text, e.values[k].text, e.values[k].n));
+            assert_int_equal(found, 1);
+        }
+    }
+    score_feed_close(&f);
+    florin_decider_close(d);
+    free(out);
+}
+
+/* Deciding allocates nothing; opening fails cleanly wherever memory ends. */
+static void memory(void **state)
+{
+    florin_decision *out = calloc(SCORE_EVENTS, sizeof *out);
+    florin_decider *d = open_in(scratch_path("memory"), FLORIN_SYNC_INTERVAL);
+    score_feed f;
+    florin_event e;
+    florin_label_arrival l;
+    florin_status item;
+    uint64_t refused = 0;
+
+    (void)state;
+    score_feed_open(&f, log_path, florin_decider_scorer(d));
+    for (int i = 0; i < 300;) {
+        if (score_feed_next(&f, &e, &l) != FL_STEP_EVENT) continue;
+        florin_request r = {.event = e};
+        uint64_t before = allocation_count();
+        assert_int_equal(florin_decide(d, &r, 1, NOW, out, &item, NULL), FLORIN_OK);
+        assert_int_equal(item, FLORIN_OK);
+        if (i++) assert_int_equal(allocation_count(), before);
+    }
+    score_feed_close(&f);
+    florin_decider_close(d);
+    for (uint64_t n = 1;; n++) {
+        florin_decider_options o = FLORIN_DECIDER_INIT;
+        florin_error err = {0};
+        o.folder = scratch_path("memory");
+        o.window_entries = 1000;
+        allocation_fail_at(n, n % 2);
+        florin_status st = florin_decider_open(&d, model, &o, NULL, &err);
+        bool failed = allocation_failed();
+        allocation_fail_at(0, false);
+        if (!st) florin_decider_close(d);
+        else if (st != FLORIN_ENOMEM)
+            fail_msg("allocation %llu: %s", (unsigned long long)n, err.message);
+        refused += st != FLORIN_OK;
+        if (!failed) break;
+    }
+    assert_true(refused > 30);
+    d = open_in(scratch_path("memory"), FLORIN_SYNC_INTERVAL);
+    assert_int_equal(florin_decider_before(d, UINT64_MAX, out, NULL), FLORIN_OK);
+    assert_int_equal(out->sequence, 300);
+    florin_decider_close(d);
+    free(out);
+}
+
 /* The same event id, the same key: the first answer, whether in one batch, later, or after a restart. */
 static void repeats(void **state)
 {
@@ -508,9 +667,15 @@ static void rules_decide(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_the_scorer), cmocka_unit_test(goes_on),
-        cmocka_unit_test(checkpoint_beside),      cmocka_unit_test(repeats),
-        cmocka_unit_test(the_loop_closes),        cmocka_unit_test(results_and_outcomes),
+        cmocka_unit_test(agrees_with_the_scorer),
+        cmocka_unit_test(goes_on),
+        cmocka_unit_test(checkpoint_beside),
+        cmocka_unit_test(clocks_jump),
+        cmocka_unit_test(going_back),
+        cmocka_unit_test(memory),
+        cmocka_unit_test(repeats),
+        cmocka_unit_test(the_loop_closes),
+        cmocka_unit_test(results_and_outcomes),
         cmocka_unit_test(rules_decide),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

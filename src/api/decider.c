@@ -457,6 +457,70 @@ florin_status florin_decider_get(florin_decider *d, const char *id, uint32_t id_
     return st;
 }
 
+florin_status florin_decider_before(florin_decider *d, uint64_t before, florin_decision *out,
+                                    florin_error *err)
+{
+    if (!d || !out) return fl_fail(err, FLORIN_EUSAGE, "florin_decider_before: needs a place");
+    uint64_t next = fl_journal_next(fl_decider_journal(d->decider));
+    fl_record record;
+    for (uint64_t i = before < next ? before : next; i-- > 1;) {
+        florin_status st = fl_journal_get(fl_decider_journal(d->decider), i, &record, err);
+        if (st) return st;
+        if (record.type != FL_RECORD_DECISION) continue;
+        st = fl_decider_read(d->decider, i, &d->request[0], &d->decided[0], err);
+        if (!st) give_answer(d, &d->decided[0], out);
+        return st;
+    }
+    return fl_fail(err, FLORIN_EINPUT, "there is no decision before that");
+}
+
+static uint32_t give_values(const florin_decider *d, const fl_request *r, florin_value *v)
+{
+    uint32_t n = 0;
+    const fl_schema *s = d->schema;
+    for (uint32_t i = 0; i < s->categories; i++)
+        if (r->category[i].n)
+            v[n++] = (florin_value){(uint32_t)FLORIN_CATEGORY << WHAT_SHIFT | i, r->category[i].n,
+                                    r->category[i].text, 0};
+    for (uint32_t i = 0; i < s->numbers; i++)
+        if (r->event.number_present >> i & 1)
+            v[n++] = (florin_value){(uint32_t)FLORIN_NUMBER << WHAT_SHIFT | i, 0, NULL,
+                                    (double)r->event.number[i]};
+    for (uint32_t i = 0; i < s->marks; i++)
+        if (r->event.marks >> i & 1)
+            v[n++] = (florin_value){(uint32_t)FLORIN_MARK << WHAT_SHIFT | i, 0, NULL, 1};
+    return n;
+}
+_Static_assert(FL_CATEGORIES_MAX + FL_NUMBERS_MAX + FL_MARKS_MAX <= FLORIN_VALUES_MAX, "room");
+
+florin_status florin_decider_event(florin_decider *d, const char *id, uint32_t id_n,
+                                   florin_event *out, florin_value *values,
+                                   florin_metadata *metadata, uint32_t *metadata_n,
+                                   florin_error *err)
+{
+    if (!d || !id || !out || !values || !metadata || !metadata_n)
+        return fl_fail(err, FLORIN_EUSAGE, "florin_decider_event: needs an id and places");
+    fl_request *r = &d->request[0];
+    uint64_t number = fl_decision_number(d->decider, id, id_n);
+    if (!number) return fl_fail(err, FLORIN_EINPUT, "there is no decision of this id");
+    florin_status st = fl_decider_read(d->decider, number, r, &d->decided[0], err);
+    if (st) return st;
+    memset(out, 0, sizeof *out);
+    out->id = r->id.text;
+    out->id_n = r->id.n;
+    out->type = r->event.type;
+    out->time_us = r->event.time_us;
+    out->amount_minor = r->event.amount_minor;
+    fl_currency_unpack(d->schema, r->event.currency, out->currency);
+    out->values = values;
+    out->n_values = give_values(d, r, values);
+    *metadata_n = r->metas;
+    for (uint32_t i = 0; i < r->metas; i++)
+        metadata[i] = (florin_metadata){r->meta_key[i].text, r->meta_value[i].text,
+                                        r->meta_key[i].n, r->meta_value[i].n};
+    return FLORIN_OK;
+}
+
 florin_status florin_decider_set_policy(florin_decider *d, const florin_policy *policy,
                                         int64_t now_us, florin_error *err)
 {

@@ -179,3 +179,13 @@ bool fl_currency_pack(const fl_schema *s, const char *code, size_t n, uint16_t *
                : 0;
     return true;
 }
+
+void fl_currency_unpack(const fl_schema *s, uint16_t packed, char code[4])
+{
+    uint32_t x = packed ? packed - 1u : 0;
+    memcpy(code, s->currency, 4);
+    if (!packed) return;
+    code[0] = (char)('A' + x / 676 % 26);
+    code[1] = (char)('A' + x / 26 % 26);
+    code[2] = (char)('A' + x % 26);
+}

@@ -134,6 +134,8 @@ florin_status fl_schema_same(const fl_schema *model, const fl_schema *log, flori
 
 /* fl_event.currency of a code: 0 when it is the schema's. False: not three letters. */
 bool fl_currency_pack(const fl_schema *s, const char *code, size_t n, uint16_t *out);
+/* The code again. */
+void fl_currency_unpack(const fl_schema *s, uint16_t packed, char code[4]);
 /* Smallest currency unit: 10^exponent minor units in one major (EUR 2, JPY 0). */
 int fl_currency_exponent(const char *code);
 

@@ -89,7 +89,11 @@ static florin_status add_part(fl_journal *j, uint64_t first, uint64_t bytes, flo
 {
     if (j->apart) pthread_mutex_lock(&j->lock);
     bool ok = fl_grow((void **)&j->parts, &j->parts_cap, j->parts_n + 1, sizeof *j->parts);
-    if (ok) j->parts[j->parts_n++] = (part){.first = first, .bytes = bytes};
+    /* Room for the places of more records than fit, so that writing them allocates nothing. */
+    size_t places = (size_t)(j->opt.segment_bytes / (FL_JOURNAL_SPARSE * 2 * FL_RECORD_HEAD)) + 64;
+    part p = {.first = first, .bytes = bytes};
+    ok = ok && fl_grow((void **)&p.sparse, &p.sparse_cap, places, sizeof *p.sparse);
+    if (ok) j->parts[j->parts_n++] = p;
     if (j->apart) pthread_mutex_unlock(&j->lock);
     return ok ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "%s: a new file of the journal", j->folder);
 }
