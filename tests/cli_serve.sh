@@ -111,9 +111,33 @@ wants 415
 printf '{"payment": {"id": "%s"}}' "$(head -c 300000 /dev/zero | tr '\0' x)" >large.json
 STATUS=$(curl -s -o answer.json -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @large.json "$URL/v1/evaluations") || true
 wants 413
-ask GET /v1/evaluations
+ask DELETE /v1/evaluations
 wants 405
-has headers.txt '^Allow: POST'
+has headers.txt '^Allow: GET, POST'
+ask POST /v1/schema '{}'
+wants 405
+has headers.txt '^Allow: GET'
+
+# --- the list, newest first, by cursor and by filter
+ask GET '/v1/evaluations?limit=2'
+wants 200
+equal "$(json answer.json 'evaluations.#')" 2
+first=$(json answer.json evaluations.0.id)
+next=$(json answer.json next)
+ask GET "/v1/evaluations?limit=64&before=$next"
+wants 200
+equal "$(json answer.json next)" null
+lacks answer.json "$first"
+has answer.json "\"id\":\"$id\""
+equal "$(json answer.json "evaluations.$(($(json answer.json 'evaluations.#') - 1)).id")" "$id" # the first is the last
+ask GET '/v1/evaluations?action=review&level=normal&score_from=99'
+wants 200
+equal "$(json answer.json 'evaluations.#')" 0
+for query in limit=0 limit=x before=-1 action=maybe level=high score_from=100; do
+    ask GET "/v1/evaluations?$query"
+    wants 422
+    has answer.json "${query%%=*}: "
+done
 ask GET /nothing
 wants 404
 equal "$(json answer.json type)" urn:florin:problem:path

@@ -109,7 +109,8 @@ static void find_route(call *c, const char *url, const char *method)
             c->route = &routes[i];
             return;
         }
-        c->allow = routes[i].method;
+        /* The only path that answers two methods. */
+        c->allow = c->allow ? "GET, POST" : routes[i].method;
     }
     if (c->allow) reply_problem(c, 405, "method", NULL, "this path answers %s", c->allow);
     else reply_problem(c, 404, "path", NULL, "there is nothing under this path: GET /openapi.json");

@@ -101,6 +101,103 @@ static void evaluation_get(server *s, call *c)
     done(c, "application/json");
 }
 
+/* What a list is asked for. */
+typedef struct {
+    uint64_t before;
+    uint32_t limit;
+    int action, level; /* -1: any */
+    int64_t least_score;
+} page_query;
+
+static const char *argument(call *c, const char *name)
+{
+    return MHD_lookup_connection_value(c->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* A whole number from least to most; absent: as it is. */
+static bool read_number(call *c, const char *name, uint64_t least, uint64_t most, uint64_t *out)
+{
+    const char *given = argument(c, name);
+    char *end;
+    if (!given) return true;
+    unsigned long long v = strtoull(given, &end, 10);
+    if (given[0] >= '0' && given[0] <= '9' && !*end && v >= least && v <= most) {
+        *out = v;
+        return true;
+    }
+    reply_problem(c, 422, "query", NULL, "%s: a whole number from %llu to %llu is expected", name,
+                  (unsigned long long)least, (unsigned long long)most);
+    return false;
+}
+
+static bool read_word(call *c, const char *name, const char *const *words, int n, int *out)
+{
+    const char *given = argument(c, name);
+    *out = -1;
+    if (!given) return true;
+    for (int i = 0; i < n; i++)
+        if (words[i] && !strcmp(given, words[i])) *out = i;
+    if (*out >= 0) return true;
+    reply_problem(c, 422, "query", NULL, "%s: not one of its values (GET /openapi.json)", name);
+    return false;
+}
+
+static bool read_query(call *c, page_query *q)
+{
+    static const char *const levels[] = {"normal", "elevated", "highest"};
+    const char *actions[4];
+    uint64_t limit = 20, least = 0;
+    for (int a = 0; a < 4; a++) actions[a] = florin_action_name((florin_action)a);
+    q->before = UINT64_MAX;
+    if (!read_number(c, "limit", 1, BATCH_MOST, &limit) ||
+        !read_number(c, "before", 1, INT64_MAX, &q->before) ||
+        !read_number(c, "score_from", 0, 99, &least) ||
+        !read_word(c, "action", actions, 4, &q->action) ||
+        !read_word(c, "level", levels, 3, &q->level))
+        return false;
+    q->limit = (uint32_t)limit;
+    q->least_score = (int64_t)least;
+    return true;
+}
+
+static bool is_wanted(const page_query *q, const florin_decision *d)
+{
+    const florin_head_score *h = &d->score[d->head];
+    if (q->action >= 0 && q->action != (int)d->action) return false;
+    if (q->level >= 0 && (!d->scored || q->level != h->risk)) return false;
+    return !q->least_score || (d->scored && h->score >= q->least_score);
+}
+
+/* So many decisions are looked at, however few pass: a filter makes pages shorter, never a wait longer. */
+static void evaluations_list(server *s, call *c)
+{
+    page_query q;
+    florin_error err = {0};
+    florin_status st = FLORIN_OK;
+    uint32_t written = 0;
+    text *t = &c->out;
+    florin_decision *d = s->decision; /* between batches it is free */
+    if (!read_query(c, &q)) return;
+    text_put(t, "{\"evaluations\":[");
+    for (uint32_t i = 0; i < q.limit && !st; i++) {
+        st = florin_decider_before(s->decider, q.before, d, &err);
+        if (st) break;
+        q.before = d->sequence;
+        if (!is_wanted(&q, d)) continue;
+        if (written++) text_char(t, ',');
+        reply_decision(s, t, d, NULL, 0, -1, 0);
+    }
+    if (st && st != FLORIN_EINPUT) {
+        reply_problem(c, 503, "journal", NULL, "%s", err.message);
+        return;
+    }
+    text_put(t, "],\"next\":");
+    if (st || q.before <= 1) text_put(t, "null");
+    else text_unsigned(t, q.before);
+    text_char(t, '}');
+    done(c, "application/json");
+}
+
 extern const char openapi_json[]; /* openapi.json, put in by the build */
 
 static void openapi_get(server *s, call *c)
@@ -112,6 +209,7 @@ static void openapi_get(server *s, call *c)
 
 const route routes[] = {
     {"evaluations", "POST", "/v1/evaluations", ROLE_SCORE, true, evaluations_post},
+    {"list", "GET", "/v1/evaluations", READERS, false, evaluations_list},
     {"events", "POST", "/v1/evaluations/*/events", ROLE_FEEDBACK, true, events_post},
     {"evaluation", "GET", "/v1/evaluations/*", READERS, false, evaluation_get},
     {"lists", "POST", "/v1/lists/*", ROLE_ADMIN, true, lists_post},
