@@ -366,6 +366,23 @@ void decide_wake(void *user, uint64_t sequence)
     if (write(s->wake, &one, sizeof one) < 0) atomic_store(&s->sleeping, true);
 }
 
+/* The journal can't be written: nobody waits for it. Whoever asks again, by the same key or id, gets the first answer once
+ * there is room. */
+static void refuse_waiting(server *s)
+{
+    enum { LOOK_EVERY_US = 1000 }; /* with sync: always somebody waits at every turn */
+    florin_decider_counts d = FLORIN_DECIDER_COUNTS_INIT;
+    int64_t now = clock_monotonic_us();
+    if (now - s->looked_us < LOOK_EVERY_US) return;
+    s->looked_us = now;
+    if (florin_decider_stats(s->decider, &d, NULL) || !d.failing) return;
+    while (s->waiting.first) {
+        call *c = list_pop(&s->waiting);
+        reply_problem(c, 503, "journal", NULL, "the journal can't be written: ask again");
+        http_release(s, c);
+    }
+}
+
 uint32_t decide_release(server *s)
 {
     uint64_t acknowledged = florin_decider_acknowledged(s->decider);
@@ -374,5 +391,6 @@ uint32_t decide_release(server *s)
         http_release(s, list_pop(&s->waiting));
         n++;
     }
+    if (s->waiting.first) refuse_waiting(s);
     return n;
 }

@@ -21,7 +21,7 @@ enum {
     BACKLOG = 4096,
     SPARE_FILES = 64,
     IDLE_WAIT_MS = 1000,
-    DRAIN_WAIT_MS = 20,
+    SHORT_WAIT_MS = 20,
     BUSY_ROUNDS = 16
 };
 
@@ -313,7 +313,7 @@ static int wait_ms(server *s)
 {
     MHD_UNSIGNED_LONG_LONG ms;
     if (s->released) return 0;
-    int most = s->draining ? DRAIN_WAIT_MS : IDLE_WAIT_MS;
+    int most = s->draining || s->waiting.first ? SHORT_WAIT_MS : IDLE_WAIT_MS;
     return MHD_get_timeout(s->daemon, &ms) == MHD_YES && ms < (unsigned)most ? (int)ms : most;
 }
 

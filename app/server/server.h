@@ -108,6 +108,7 @@ struct server {
     int64_t started_us,
         checkpoint_us; /* checkpoint_us: when the next is due, or looked after; monotonic */
     int checkpointing;
+    int64_t looked_us; /* when the journal was last asked whether it fails */
     florin_level log_level;
     bool draining, ready;
     int wake;             /* eventfd */
