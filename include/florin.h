@@ -905,6 +905,60 @@ FLORIN_CHECKED florin_status florin_versions_compare(florin_versions *versions, 
                                                      const char *to, const florin_context *ctx,
                                                      florin_format format, florin_error *err);
 
+/* --- the review queue: what people look at, and what they say --- */
+
+/* A file of its own (SQLite, mode 0600), off the path of a decision, which several processes may have open. */
+typedef struct florin_queue florin_queue;
+FLORIN_CHECKED florin_status florin_queue_open(florin_queue **out, const char *path,
+                                               florin_error *err);
+void florin_queue_close(florin_queue *queue);
+
+/* Put in the decisions of review that a journal has and the queue has not yet, from where it had got to: at most `most` records (0: all).
+ * *added (may be NULL): how many came in. Reads beside a decider that writes. Errors: FLORIN_EFORMAT the journal is damaged, FLORIN_EIO. */
+FLORIN_CHECKED florin_status florin_queue_fill(florin_queue *queue, const char *journal,
+                                               uint64_t most, uint64_t *added, florin_error *err);
+
+typedef enum { FLORIN_APPROVE = 0, FLORIN_REFUND, FLORIN_FRAUD } florin_outcome;
+
+/* For by->who, for so long; again by the same: for longer. FLORIN_EINPUT: it is not there, decided, or in another's hands. */
+FLORIN_CHECKED florin_status florin_queue_claim(florin_queue *queue, const char *decision,
+                                                const florin_signature *by, int64_t for_us,
+                                                florin_error *err);
+FLORIN_CHECKED florin_status florin_queue_release(florin_queue *queue, const char *decision,
+                                                  const florin_signature *by, florin_error *err);
+/* By who has it, or of one that nobody has. by->note is kept with it. */
+FLORIN_CHECKED florin_status florin_queue_decide(florin_queue *queue, const char *decision,
+                                                 florin_outcome outcome, const florin_signature *by,
+                                                 florin_error *err);
+/* by->note, without deciding. */
+FLORIN_CHECKED florin_status florin_queue_note(florin_queue *queue, const char *decision,
+                                               const florin_signature *by, florin_error *err);
+/* What was decided becomes labels: approve the risk label's 0, fraud its 1, refund the label whose name begins with refund, where there
+ * is one. Each is told once, also over a stop in between; what the decider refuses stays. *told (may be NULL): how many. The decider's
+ * thread. FLORIN_EIO: the journal can't be written now. */
+FLORIN_CHECKED florin_status florin_queue_tell(florin_queue *queue, florin_decider *decider,
+                                               int64_t now_us, uint32_t *told, florin_error *err);
+
+typedef struct {
+    uint32_t size;
+    florin_format format; /* text or JSON */
+    const char *state;    /* "open" (nobody has it now), "claimed", "done"; NULL: all */
+    int by_score;         /* highest first; 0: oldest first */
+    const char *cursor;   /* `next` of the page before; NULL: from the beginning */
+    uint32_t most;        /* 0: 1000 */
+    int64_t now_us;
+} florin_queue_options;
+#define FLORIN_QUEUE_INIT                                                                          \
+    {                                                                                              \
+        sizeof(florin_queue_options), FLORIN_TEXT, NULL, 0, NULL, 0, 0                             \
+    }
+/* A page: {items, next, open, claimed, done, untold}; or one decision with its history, to ctx->write. */
+FLORIN_CHECKED florin_status florin_queue_list(florin_queue *queue, const florin_queue_options *opt,
+                                               const florin_context *ctx, florin_error *err);
+FLORIN_CHECKED florin_status florin_queue_get(florin_queue *queue, const char *decision,
+                                              const florin_queue_options *opt,
+                                              const florin_context *ctx, florin_error *err);
+
 /* --- backtest: what a policy would have done to a log --- */
 
 typedef struct {

@@ -4,7 +4,7 @@ PATH=$(dirname "$FLORIN"):$PATH
 ln -s "$FLORIN_SOURCE/examples" examples
 printf 'id,time,card,shop,amount\n1,2026-01-01 10:00:00,a,x,1.50\n2,2026-01-02 10:00:00,b,x,2.50\n' >payments.csv
 seen=0
-for name in draft import simulate describe features pretrain embed similar fit eval tasks ablate score replay policy backtest report doctor; do
+for name in draft import simulate describe features pretrain embed similar fit eval tasks ablate score replay policy review backtest report doctor; do
     "$FLORIN" "$name" --help | sed -n '/^Example:/,/^$/p' | sed '1d;/^$/d' >examples.txt
     [ -s examples.txt ] || die "$name has no example"
     while read -r line; do
@@ -23,7 +23,7 @@ for name in draft import simulate describe features pretrain embed similar fit e
 done
 [ "$seen" -ge 18 ] || die "only $seen examples ran"
 count=$("$FLORIN" --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on' | wc -l)
-equal "$count" 20
+equal "$count" 21
 has bank.html '</html>'
 has report.html '</html>'
 done_testing

@@ -72,6 +72,7 @@ int cmd_score(cli *c, int argc, char **argv);
 int cmd_replay(cli *c, int argc, char **argv);
 int cmd_policy(cli *c, int argc, char **argv);
 int cmd_backtest(cli *c, int argc, char **argv);
+int cmd_review(cli *c, int argc, char **argv);
 int cmd_tasks(cli *c, int argc, char **argv);
 int cmd_ablate(cli *c, int argc, char **argv);
 int cmd_serve(cli *c, int argc, char **argv);

@@ -62,6 +62,8 @@ const cli_command cli_commands[] = {
      "florin policy test examples/simulated/policy.yaml\n"
      "florin policy add examples/simulated/policy.yaml --model fraud.florin --store policies.db --who ann --note 'first'\n"
      "florin policy list --store policies.db", cmd_policy},
+    {"review", "the queue of decisions that people look at", "list|show|claim|release|approve|refund|fraud|note [DECISION] --store FILE [--journal FOLDER]",
+     "florin review list --store reviews.db --by-score", cmd_review},
     {"backtest", "what rules and thresholds would have done to a log", "LOG [--policy POLICY.yaml] [--model MODEL] [--rule RULE]",
      "florin backtest bank.log --policy examples/simulated/policy.yaml --model fraud.florin --from 2025-06-01\n"
      "florin backtest bank.log --model fraud.florin --rule 'Block if :risk_score: > 85 and :amount: > 100'", cmd_backtest},
