@@ -572,6 +572,16 @@ static void results_and_outcomes(void **state)
     assert_int_equal(florin_decider_learn(d, news, 1, NOW, &receipt, &item, &err), FLORIN_OK);
     assert_true(receipt.repeat);
     assert_int_equal(receipt.sequence, 2);
+    /* The same outcome again says nothing new; another one, and the first once more, do. */
+    for (int i = 0; i < 4; i++) {
+        news[1].value = i < 2 ? 1 : i == 2 ? 0 : 1;
+        news[1].arrival_us = NOW + 5 + i;
+        assert_int_equal(florin_decider_learn(d, news + 1, 1, NOW + i, &receipt, &item, &err),
+                         FLORIN_OK);
+        assert_int_equal(item, FLORIN_OK);
+        assert_int_equal(receipt.repeat, i < 2);
+        assert_int_equal(receipt.sequence, i < 2 ? 3 : 2 + i);
+    }
     news[1].key = "k";
     news[1].key_n = 1;
     assert_int_equal(florin_decider_learn(d, news + 1, 1, NOW, &receipt, &item, &err), FLORIN_OK);
@@ -584,7 +594,7 @@ static void results_and_outcomes(void **state)
     import(folder, imported);
     assert_int_equal(fl_log_open(&log, imported, NULL), FLORIN_OK);
     assert_int_equal(fl_log_rows(log), 1);
-    assert_int_equal(fl_log_labels(log), 1);
+    assert_int_equal(fl_log_labels(log), 3);
     fl_log_event(log, 0, &row);
     assert_int_equal(row.marks, 1);
     const char *id = fl_log_event_id(log, 0, number, &n);

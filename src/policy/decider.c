@@ -347,7 +347,8 @@ static florin_status find_news(fl_decider *d, uint16_t type, const fl_news *n, f
     if (st || memcmp(before.key, n->key, sizeof n->key)) return st;
     if (n->at_us > before.at_us && n->at_us - before.at_us > d->opt.window_us) return FLORIN_OK;
     if (record.type != type || before.event != n->event || before.label != n->label ||
-        memcmp(&before.value, &n->value, sizeof n->value))
+        memcmp(&before.value, &n->value, sizeof n->value) || before.marks != n->marks ||
+        before.marks_known != n->marks_known)
         return fl_fail(err, FLORIN_EINPUT,
                        "the idempotency key came before with other news: a key "
                        "belongs to one request");
@@ -375,18 +376,23 @@ static florin_status find_subject(fl_decider *d, fl_news *n, uint8_t *marks, flo
     return FLORIN_OK;
 }
 
-/* Marks that results so far have set: the event's news, the newest first. */
-static florin_status marks_so_far(fl_decider *d, const fl_news *n, uint8_t *marks,
-                                  florin_error *err)
+/* The event's news so far, the newest first: marks that results have set; the same outcome again, which says nothing new. */
+static florin_status look_back(fl_decider *d, uint16_t type, const fl_news *n, uint8_t *marks,
+                               fl_receipt *out, florin_error *err)
 {
     fl_record record;
     fl_news old;
+    bool told = type != FL_RECORD_LABEL; /* the last word about this label */
     for (uint64_t i = n->before; i; i = old.before) {
         florin_status st = fl_journal_get(d->journal, i, &record, err);
         if (!st) st = fl_news_read(d->schema, &record, &old, err);
         if (st) return st;
-        if (old.before >= i) break;
         if (record.type == FL_RECORD_RESULT) *marks |= old.marks_fresh;
+        if (record.type == FL_RECORD_LABEL && old.label == n->label && !told) {
+            told = true;
+            if (old.value == n->value) *out = (fl_receipt){i, old.decision, true, false};
+        }
+        if (old.before >= i) break;
     }
     return FLORIN_OK;
 }
@@ -407,9 +413,9 @@ florin_status fl_decider_learn(fl_decider *d, uint16_t type, fl_news *n, int64_t
     if (!st) st = find_news(d, type, n, out, err);
     if (st || out->repeat) return st;
     n->before = fl_journal_index_find(d->index, news_hash(n->event), INT64_MIN);
+    st = look_back(d, type, n, &marks, out, err);
+    if (st || out->repeat) return st;
     if (type == FL_RECORD_RESULT) {
-        st = marks_so_far(d, n, &marks, err);
-        if (st) return st;
         n->marks_before = marks;
         n->marks_fresh = (uint8_t)(n->marks & ~marks);
     }

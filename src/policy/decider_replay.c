@@ -21,7 +21,6 @@ struct fl_playback {
     bool check;
     step *step;     /* [STEPS] */
     uint8_t *bytes; /* payloads of the steps */
-    void *block;
     size_t used, cap;
     uint32_t steps, events;
     fl_replayed result;

@@ -44,9 +44,11 @@ struct fl_journal {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work, done;
     pthread_t thread;
-    bool started, stop, wanted;   /* wanted: FL_SYNC_ALWAYS: the thread should write */
-    buffer fill, out;             /* out.n != 0: being written, or waiting for a disk with room */
-    int fd, retired[RETIRED_MAX]; /* retired: full segments that are not synced yet */
+    bool started, stop, wanted; /* wanted: FL_SYNC_ALWAYS: the thread should write */
+    buffer fill, out;           /* out.n != 0: being written, or waiting for a disk with room */
+    int fd,
+        retired
+            [RETIRED_MAX]; /* retired: full files that the thread may be syncing: it closes them */
     uint32_t retireds;
     uint64_t file_bytes; /* where the next write goes */
     uint64_t written;    /* the file has records up to here */
@@ -85,6 +87,16 @@ static florin_status write_at(const fl_journal *j, int fd, const uint8_t *p, siz
     return FLORIN_OK;
 }
 
+/* The lock is held. */
+static void fail_sync(fl_journal *j, int e)
+{
+    j->broken = true;
+    atomic_store(&j->failing, true);
+    fl_fail(&j->failure, FLORIN_EIO,
+            "%s: can't bring the journal to the disk: %s: stop, look at the disk, start again",
+            j->folder, strerror(e));
+}
+
 static florin_status add_part(fl_journal *j, uint64_t first, uint64_t bytes, florin_error *err)
 {
     if (j->apart) pthread_mutex_lock(&j->lock);
@@ -96,6 +108,19 @@ static florin_status add_part(fl_journal *j, uint64_t first, uint64_t bytes, flo
     if (ok) j->parts[j->parts_n++] = p;
     if (j->apart) pthread_mutex_unlock(&j->lock);
     return ok ? FLORIN_OK : fl_fail(err, FLORIN_ENOMEM, "%s: a new file of the journal", j->folder);
+}
+
+/* A full file is on the disk before the next one begins: so only the last can end torn. */
+static florin_status sync_full(fl_journal *j, florin_error *err)
+{
+    if (j->fd < 0) return FLORIN_OK;
+    int e = fdatasync(j->fd) ? errno : 0;
+    if (j->apart) pthread_mutex_lock(&j->lock);
+    if (e) fail_sync(j, e);
+    else atomic_store(&j->synced, j->written);
+    if (e && err) *err = j->failure;
+    if (j->apart) pthread_mutex_unlock(&j->lock);
+    return e ? FLORIN_EIO : FLORIN_OK;
 }
 
 /* Begin a segment whose first record is `first`: whole, on the disk and under its name, or not there. */
@@ -111,6 +136,8 @@ static florin_status begin_segment(fl_journal *j, uint64_t first, florin_error *
         st = fl_fail(err, FLORIN_ENOMEM, "%s: a new file of the journal", j->folder);
         goto done;
     }
+    st = sync_full(j, err);
+    if (st) goto done;
     fd = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) st = fl_fail(err, FLORIN_EIO, "%s: can't create: %s", tmp, strerror(errno));
     if (!st) st = write_at(j, fd, head, n, 0, "a new file of the journal", err);
@@ -215,13 +242,8 @@ static void sync_written(fl_journal *j)
     pthread_mutex_lock(&j->lock);
     j->retireds -= n;
     memmove(j->retired, j->retired + n, j->retireds * sizeof *old);
-    if (error) {
-        j->broken = true;
-        atomic_store(&j->failing, true);
-        fl_fail(&j->failure, FLORIN_EIO,
-                "%s: can't bring the journal to the disk: %s: stop, look at the disk, start again",
-                j->folder, strerror(error));
-    } else atomic_store(&j->synced, upto);
+    if (error) fail_sync(j, error);
+    else if (upto > atomic_load(&j->synced)) atomic_store(&j->synced, upto);
 }
 
 static void nap(uint32_t us)
