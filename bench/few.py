@@ -19,7 +19,7 @@ store = tasks + "/few.jsonl" if not valid else work + "/valid.jsonl"
 sizes, draws = [int(n) for n in os.environ.get("SIZES", "50,200,1000").split(",")], int(os.environ.get("DRAWS", "20"))
 # Pretraining ends at or before the first test moment, for choices at the last training date; its size was chosen on validation.
 data = {
-    "Online Retail": ("online_retail", "online_retail.csv", "2011-09-10", "2011-06-11", "--hidden 128 --width 32 --epochs 8 --patience 20"),
+    "Online Retail": ("online_retail", "online_retail.csv", "2011-09-10", "2011-06-11", "--hidden 128 --width 32 --epochs 4"),
     "Complete Journey": ("completejourney", "completejourney_transactions_sample.csv", "2017-12-03", "2017-11-05",
                          "--hidden 128 --width 32 --epochs 5"),
     "CDNOW": ("cdnow", "cdnow.txt", "1997-10-01", "1997-10-01", "--hidden 64 --width 16 --epochs 5"),

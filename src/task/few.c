@@ -126,10 +126,10 @@ static florin_status take_forecasts(few *f, const fl_model *m, const fl_log *log
 }
 
 /* Which columns of the network's view come into a view. */
-enum { SAID = 1, STATE = 2, AGE = 4, AS_IS = 8 };
+enum { SAID = 1, STATE = 2, AGE = 4, AS_IS = 8, LEADS = 16 };
 
 /* Which forecast speaks of the label itself: the one whose horizon is nearest to the time that the label looks ahead. It is an
- * answer before any label is seen, so the fit begins with it: at LEAD times the others' scale. */
+ * answer before any label is seen, so some views let the fit begin with it: at LEAD times the others' scale. */
 #define LEAD 8.0f
 static uint32_t leading_forecast(const fl_task *t)
 {
@@ -158,7 +158,8 @@ static size_t network_columns(const few *f, int parts, fl_view_column *out)
         out[n++] = (fl_view_column){s->x + c, s->width, state && parts & AS_IS, 1};
     }
     for (uint32_t k = 0; f->forecasts && parts & SAID && k < FL_FORECASTS; k++)
-        out[n++] = (fl_view_column){f->forecast + k, FL_FORECASTS, false, k == lead ? LEAD : 1};
+        out[n++] = (fl_view_column){f->forecast + k, FL_FORECASTS, false,
+                                    parts & LEADS && k == lead ? LEAD : 1};
     return n;
 }
 
@@ -170,10 +171,12 @@ static florin_status make_arms(few *f)
         int parts;
         const char *name;
     } view[] = {{OURS, false, SAID | AGE, "forecasts"},
-                {OURS, false, SAID | AGE | STATE | AS_IS, "forecasts + state"},
+                {OURS, false, SAID | AGE | LEADS, "the label's forecast"},
+                {OURS, false, SAID | AGE | LEADS | STATE | AS_IS, "the label's forecast + state"},
                 {BASELINE, true, 0, "logistic regression on the fold"},
                 {ADDED, true, SAID, "fold + forecasts"},
-                {ADDED, true, SAID | STATE | AS_IS, "fold + forecasts + state"}};
+                {ADDED, true, SAID | LEADS, "fold + the label's forecast"},
+                {ADDED, true, SAID | LEADS | STATE | AS_IS, "fold + the label's forecast + state"}};
     const fl_sample *s = &f->s;
     fl_view_column *column = fl_alloc(2 * s->width + FL_FORECASTS, sizeof *column);
     florin_status st = column ? FLORIN_OK : fl_fail(f->err, FLORIN_ENOMEM, "few labels");
@@ -442,6 +445,12 @@ florin_status fl_few(json_t **json, const fl_task *t, const fl_model *m, const f
     *json = NULL;
     florin_status st = check(t, m, opt, err);
     if (!st) st = fl_fit_refuse_leak(t, m, opt->validate_only && t->validates, err);
+    if (!st && opt->validate_only && !t->validates)
+        fl_say(ctx, FLORIN_LOG_INFO,
+               "task %s has no `validate:` period: entities of the training dates are judged, of "
+               "which the "
+               "network knows what they did next; that flatters it",
+               t->name);
     if (!st) st = open_few(&f, m, log);
     for (uint32_t k = 0; k < opt->sizes && !st; k++) {
         if (opt->size[k] <= f.candidates) st = one_size(&f, opt->size[k], list);
