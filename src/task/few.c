@@ -171,11 +171,9 @@ static florin_status make_arms(few *f)
         int parts;
         const char *name;
     } view[] = {{OURS, false, SAID | AGE, "forecasts"},
-                {OURS, false, SAID | AGE | LEADS, "the label's forecast"},
                 {OURS, false, SAID | AGE | LEADS | STATE | AS_IS, "the label's forecast + state"},
                 {BASELINE, true, 0, "logistic regression on the fold"},
                 {ADDED, true, SAID, "fold + forecasts"},
-                {ADDED, true, SAID | LEADS, "fold + the label's forecast"},
                 {ADDED, true, SAID | LEADS | STATE | AS_IS, "fold + the label's forecast + state"}};
     const fl_sample *s = &f->s;
     fl_view_column *column = fl_alloc(2 * s->width + FL_FORECASTS, sizeof *column);
