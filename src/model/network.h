@@ -124,10 +124,10 @@ double fl_amount_major(const fl_network *n, int64_t amount_minor);
 uint32_t fl_dt_token(int64_t dt_us, bool first);
 double
 fl_dt_from(uint32_t token); /* microseconds at which the bucket of a token from 2 on begins */
-/* log1p(dt seconds)/10, the scalar of s.dt.w; 0 before the first event and for dt <= 0. */
 /* Share of the gaps in a token's bucket that are longer than x_us, which is at least 0: inside a bucket the logarithm of the gap
  * is taken as uniform; beyond the last edge the share falls as 1/x. None of tokens 0 and 1. */
 double fl_dt_longer(uint32_t token, double x_us);
+/* log1p(dt seconds)/10, the scalar of s.dt.w; 0 before the first event and for dt <= 0. */
 float fl_dt_number(int64_t dt_us, bool first);
 /* Hour 0-23, weekday 0-6 (Monday 0), day of month 0-30, of UTC. */
 typedef struct {

@@ -125,11 +125,11 @@ static florin_status take_forecasts(few *f, const fl_model *m, const fl_log *log
     return st;
 }
 
-/* Which columns of the network's view come into a view. */
-enum { SAID = 1, STATE = 2, AGE = 4, AS_IS = 8, LEADS = 16 };
+/* Which columns of the network's view come into a view. The state stays as it is, and the label's forecast leads beside it. */
+enum { SAID = 1, STATE = 2, AGE = 4 };
 
 /* Which forecast speaks of the label itself: the one whose horizon is nearest to the time that the label looks ahead. It is an
- * answer before any label is seen, so some views let the fit begin with it: at LEAD times the others' scale. */
+ * answer before any label is seen, so beside the state the fit begins with it: at LEAD times the others' scale. */
 #define LEAD 8.0f
 static uint32_t leading_forecast(const fl_task *t)
 {
@@ -155,11 +155,11 @@ static size_t network_columns(const few *f, int parts, fl_view_column *out)
         bool state = !strncmp(name, "embedding:", 10);
         int part = state ? STATE : f->t->per_event ? SAID : c + 1 == s->base ? AGE : 0;
         if (!strncmp(name, "fold:", 5) || !(parts & part)) continue;
-        out[n++] = (fl_view_column){s->x + c, s->width, state && parts & AS_IS, 1};
+        out[n++] = (fl_view_column){s->x + c, s->width, state, 1};
     }
     for (uint32_t k = 0; f->forecasts && parts & SAID && k < FL_FORECASTS; k++)
         out[n++] = (fl_view_column){f->forecast + k, FL_FORECASTS, false,
-                                    parts & LEADS && k == lead ? LEAD : 1};
+                                    parts & STATE && k == lead ? LEAD : 1};
     return n;
 }
 
@@ -171,10 +171,10 @@ static florin_status make_arms(few *f)
         int parts;
         const char *name;
     } view[] = {{OURS, false, SAID | AGE, "forecasts"},
-                {OURS, false, SAID | AGE | LEADS | STATE | AS_IS, "the label's forecast + state"},
+                {OURS, false, SAID | AGE | STATE, "the label's forecast + state"},
                 {BASELINE, true, 0, "logistic regression on the fold"},
                 {ADDED, true, SAID, "fold + forecasts"},
-                {ADDED, true, SAID | LEADS | STATE | AS_IS, "fold + the label's forecast + state"}};
+                {ADDED, true, SAID | STATE, "fold + the label's forecast + state"}};
     const fl_sample *s = &f->s;
     fl_view_column *column = fl_alloc(2 * s->width + FL_FORECASTS, sizeof *column);
     florin_status st = column ? FLORIN_OK : fl_fail(f->err, FLORIN_ENOMEM, "few labels");
@@ -446,8 +446,7 @@ florin_status fl_few(json_t **json, const fl_task *t, const fl_model *m, const f
     if (!st && opt->validate_only && !t->validates)
         fl_say(ctx, FLORIN_LOG_INFO,
                "task %s has no `validate:` period: entities of the training dates are judged, of "
-               "which the "
-               "network knows what they did next; that flatters it",
+               "which the network knows what they did next; that flatters it",
                t->name);
     if (!st) st = open_few(&f, m, log);
     for (uint32_t k = 0; k < opt->sizes && !st; k++) {

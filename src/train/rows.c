@@ -120,8 +120,7 @@ static void note_return(const fl_rows *r, fl_sequences *q, uint64_t at, uint64_t
 {
     uint32_t row = q->row[at];
     bool never = at + 1 == end || q->row[at + 1] >= r->train;
-    double passed = fmax((double)(r->valid_from_us - r->time_us[row]), 0), all = 0, longer = 0,
-           moments = 0;
+    double passed = fl_rows_passed(r, row), all = 0, longer = 0, moments = 0;
     uint32_t gap = never ? FL_GAP_NEVER : fl_rows_gap(r, q->row[at + 1], row);
 
     for (uint32_t i = 0; i < FL_COPY_SLOTS; i++) {
@@ -183,7 +182,7 @@ static florin_status fill_shares(fl_rows *r, fl_sequences *q, const fl_network *
         }
     }
     q->share = share;
-    return fill_returns(r, q, err);
+    return FLORIN_OK;
 }
 
 /* ---- encoding ---- */
@@ -356,6 +355,7 @@ static florin_status fill(fl_rows *r, const fl_network *n, const fl_fold_plan *p
         if (kind < 0) continue;
         st = build_sequences(&r->stream[s], log, kind, r->count, config->unseen_share, err);
         if (!st && shares) st = fill_shares(r, &r->stream[s], n, folder, ctx, err);
+        if (!st && config->silence > 0) st = fill_returns(r, &r->stream[s], err);
     }
     return st;
 }
@@ -453,6 +453,11 @@ uint32_t fl_rows_gap(const fl_rows *r, uint32_t row, uint32_t previous)
     bool first = previous == FL_NO_ROW;
 
     return fl_dt_token(first ? 0 : r->time_us[row] - r->time_us[previous], first);
+}
+
+double fl_rows_passed(const fl_rows *r, uint32_t row)
+{
+    return fmax((double)(r->valid_from_us - r->time_us[row]), 0);
 }
 
 uint32_t fl_rows_target(const fl_rows *r, const fl_target *t, uint32_t row, uint32_t previous)

@@ -33,6 +33,7 @@ typedef struct {
      * inference keeps them (fl_copy_share); 0 where the entity has no earlier event. */
     const float *share;
     fl_scratch share_block;
+    /* Only where the configuration has `silence`. */
     fl_return *next; /* [rows of the log] of rows that may be trained on */
     double
         moments; /* rows that may be trained on, to those of them after which the entity's moment is over */
@@ -74,5 +75,7 @@ florin_status fl_network_fit(fl_network *n, const fl_log *log, uint32_t rows, ui
 /* Target's token of a row; previous: the row before it in the stream's sequence, FL_NO_ROW if none. */
 uint32_t fl_rows_target(const fl_rows *r, const fl_target *t, uint32_t row, uint32_t previous);
 uint32_t fl_rows_gap(const fl_rows *r, uint32_t row, uint32_t previous);
+/* Microseconds from a row to valid_from_us, at least 0. */
+double fl_rows_passed(const fl_rows *r, uint32_t row);
 
 #endif

@@ -98,7 +98,7 @@ void fl_worker_silence(fl_worker *k, const fl_net *net, const fl_rows *rows, con
         if (row == FL_NO_ROW || !(w->weight[i] > 0)) continue;
         const fl_return *r = &q->next[row];
         bool never = r->gap == FL_GAP_NEVER;
-        double passed = fmax((double)(rows->valid_from_us - rows->time_us[row]), 0),
+        double passed = fl_rows_passed(rows, row),
                weight = q->moments - !never; /* a return is in the next event's loss once */
         if (r->gap == FL_GAP_SAME || weight < .05) continue;
         for (uint32_t t = 0; t < FL_DT_TOKENS; t++)
